@@ -1,0 +1,1 @@
+"""Published pages: they draw what the engine and the library computed, and compute nothing."""

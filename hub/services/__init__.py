@@ -1,0 +1,1 @@
+"""Hub services: `api` (accounts, promotion) and `data` (recorded market data as Arrow)."""

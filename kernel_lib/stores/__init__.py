@@ -1,0 +1,1 @@
+"""The stores of DESIGN behind ports: accounts (PostgreSQL), ticks (ClickHouse), live (Redis)."""

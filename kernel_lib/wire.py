@@ -1,0 +1,264 @@
+"""The messages processes send one another, and the names of the streams they meet on.
+
+Everything is msgpack of frozen structs (unknown fields refused); many ticks travel as one block of raw
+:data:`~kernel_lib.market.tick.TICK` bytes. Times are UTC nanoseconds.
+
+Agent and bridge talk over one WebSocket, one message a binary frame::
+
+    agent  -> bridge   Hello, TickBlock, Report, AccountState
+    bridge -> agent    Welcome, Ack, OrderIntent, Refusal
+
+Bridge, engine and services meet on the live bus (Redis streams), one set per tenant, see :class:`Streams`.
+Every stream entry has one field ``m`` with one encoded message.
+"""
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from kernel_lib.errors import BadData
+from kernel_lib.market.instrument import Instrument
+from kernel_lib.market.tick import TICK, Ticks
+
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "MAX_TICKS_PER_BLOCK",
+    "AccountState",
+    "Ack",
+    "BrokerPosition",
+    "Hello",
+    "Message",
+    "OrderIntent",
+    "Quarantined",
+    "Refusal",
+    "Report",
+    "Streams",
+    "TickBlock",
+    "Welcome",
+    "decode",
+    "encode",
+    "tick_block",
+]
+
+MAX_FRAME_BYTES = 1 << 20
+MAX_TICKS_PER_BLOCK = 8192
+
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._#+-]+$")]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k", kw_only=True):
+    """Frozen, tagged, strict."""
+
+
+class Hello(_Message, tag="hello"):
+    """An agent's first message: who it serves and what it can trade."""
+
+    agent: Name
+    login: int
+    server: Text
+    hedging: bool
+    currency: Text
+    instruments: list[Instrument]
+    tick_seq: Count
+    """Sequence number of the last tick the agent has spooled (0: none yet)."""
+    report_seq: Count
+    version: Text = ""
+
+
+class Welcome(_Message, tag="welcome"):
+    """The bridge's answer: what it has already made durable, so that the agent resumes after it."""
+
+    tick_seq: Count
+    report_seq: Count
+
+
+class TickBlock(_Message, tag="ticks"):
+    """Ticks ``seq_first .. seq_first + n - 1`` of one agent, of one symbol, in the order the terminal gave them."""
+
+    agent: Name
+    symbol: Name
+    seq_first: Annotated[int, msgspec.Meta(ge=1)]
+    ticks: Annotated[bytes, msgspec.Meta(max_length=MAX_TICKS_PER_BLOCK * TICK.itemsize)]
+    terminal_ns: int
+    """The terminal's clock, as UTC, when the block was read: newest tick's age is ``terminal_ns - time_ns``."""
+    read_ns: int
+    """The agent's own clock when it had read the block."""
+    bridge_ns: int = 0
+    """The bridge's clock when it published the block; 0 on the way there."""
+
+    def array(self) -> Ticks:
+        """The ticks, as a read-only view of dtype TICK."""
+        if len(self.ticks) % TICK.itemsize:
+            raise BadData(f"a tick block must be a multiple of {TICK.itemsize} bytes, it was {len(self.ticks)}")
+        return np.frombuffer(self.ticks, dtype=TICK)
+
+
+class Ack(_Message, tag="ack"):
+    """Everything up to these sequence numbers is durable at the bridge; the spool may forget it."""
+
+    tick_seq: Count
+    report_seq: Count
+
+
+class OrderIntent(_Message, tag="intent"):
+    """The engine asks for one order. ``key`` travels in the order's comment, so that it can be found again."""
+
+    key: Name
+    """At most 16 characters, unique for ever within the account."""
+    agent: Name
+    magic: int
+    symbol: Name
+    side: Annotated[int, msgspec.Meta(ge=-1, le=1)]
+    """+1 buy, -1 sell."""
+    lots: float
+    position: int = 0
+    """Ticket to close (hedging accounts), 0 to open."""
+    stop_loss: float = 0.0
+    take_profit: float = 0.0
+    deviation_points: int = 20
+    sent_ns: int = 0
+    expires_ns: int = 0
+    """After this instant the agent refuses to send it, and says so."""
+
+
+class Report(_Message, tag="report"):
+    """What the broker did: numbered per agent, resent until acknowledged."""
+
+    agent: Name
+    seq: Annotated[int, msgspec.Meta(ge=1)]
+    kind: Annotated[str, msgspec.Meta(pattern="^(accepted|filled|rejected|closed|unknown)$")]
+    """``accepted`` by the server, ``filled`` (one deal), ``rejected``, ``closed`` (server side: stop, take profit,
+    stop-out, a person), ``unknown`` (outcome not known yet, reconciliation goes on)."""
+    key: Text = ""
+    time_ns: int = 0
+    symbol: Text = ""
+    magic: int = 0
+    side: int = 0
+    lots: float = 0.0
+    price: float = 0.0
+    position: int = 0
+    deal: int = 0
+    commission: float = 0.0
+    swap: float = 0.0
+    profit: float = 0.0
+    retcode: int = 0
+    reason: Text = ""
+
+
+class BrokerPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One open position as the broker sees it."""
+
+    ticket: int
+    symbol: Name
+    side: int
+    lots: float
+    price: float
+    stop_loss: float = 0.0
+    take_profit: float = 0.0
+    magic: int = 0
+    comment: Text = ""
+    profit: float = 0.0
+    swap: float = 0.0
+
+
+class AccountState(_Message, tag="account"):
+    """The broker's view of the account, sent every second and after each change."""
+
+    agent: Name
+    login: int
+    time_ns: int
+    balance: float
+    equity: float
+    margin: float
+    margin_free: float
+    trade_allowed: bool
+    positions: list[BrokerPosition]
+
+
+class Refusal(_Message, tag="refusal"):
+    """Why the other side will not go on with something."""
+
+    code: Text
+    message: Text
+
+
+class Quarantined(_Message, tag="quarantined"):
+    """A refused tick: nothing is thrown away, and the rule that refused it is named."""
+
+    agent: Name
+    symbol: Text
+    seq: int
+    rule: Text
+    tick: bytes
+
+
+Message = Hello | Welcome | TickBlock | Ack | OrderIntent | Report | AccountState | Refusal | Quarantined
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """Turn a message into one frame."""
+    return _encoder.encode(message)
+
+
+def decode(frame: bytes | bytearray | memoryview) -> Message:
+    """Turn a frame into a message, checking every field.
+
+    Raises
+    ------
+    BadData
+        The frame is too long, is not msgpack, or does not fit a message's schema.
+    """
+    if len(frame) > MAX_FRAME_BYTES:
+        raise BadData(f"a frame must be at most {MAX_FRAME_BYTES} bytes, it was {len(frame)}")
+    try:
+        message: Message = _decoder.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadData(f"a frame must be one known message: {error}") from error
+    return message
+
+
+def tick_block(agent: str, symbol: str, seq_first: int, ticks: Ticks, *, terminal_ns: int, read_ns: int) -> TickBlock:
+    """Pack an array of ticks."""
+    return TickBlock(
+        agent=agent, symbol=symbol, seq_first=seq_first, ticks=ticks.tobytes(), terminal_ns=terminal_ns, read_ns=read_ns
+    )
+
+
+class Streams:
+    """The bus names of one tenant; the only place where such a name is built.
+
+    ``ticks``      TickBlock, validated, from the bridge; each tenant's symbols in one stream, in order
+    ``quarantine`` Quarantined, from the bridge
+    ``intents``    OrderIntent, engine to bridge
+    ``reports``    Report and AccountState, bridge to engine
+    ``desk``       JSON state of the desk, engine to pages; see ``live_engine/state.py``
+    """
+
+    def __init__(self, tenant: str) -> None:
+        if not tenant or not tenant.replace("-", "").replace("_", "").isalnum() or len(tenant) > 40:
+            raise BadData(f"a tenant's name must be 1 to 40 letters, digits, '-' or '_', it was {tenant[:50]!r}")
+        self.tenant = tenant
+        prefix = f"th:{tenant}"
+        self.ticks = f"{prefix}:ticks"
+        self.quarantine = f"{prefix}:quarantine"
+        self.intents = f"{prefix}:intents"
+        self.reports = f"{prefix}:reports"
+        self.desk = f"{prefix}:desk"
+        self.latest = f"{prefix}:latest"
+        """Hash: symbol -> JSON of the last tick, ``@desk`` -> the desk's last state, ``@account:<agent>`` -> account."""
+
+    def agent_seq(self, agent: str) -> str:
+        """Hash with ``tick`` and ``report``: the last sequence numbers published for this agent, set in the
+        same transaction as the publication, so that a resent block is never published twice."""
+        return f"th:{self.tenant}:agent:{agent}"
+
+    @staticmethod
+    def ticket(ticket: str) -> str:
+        """A single-use ticket for a page's live stream: JSON with tenant, user, tier; expires after 30 s."""
+        return f"th:ticket:{ticket}"

@@ -1,0 +1,1 @@
+"""The feed: an agent beside each MetaTrader 5 terminal, and the bridge the agents dial."""
