@@ -88,6 +88,9 @@ class TickBlock(_Message, tag="ticks"):
     """The agent's own clock when it had read the block."""
     bridge_ns: int = 0
     """The bridge's clock when it published the block; 0 on the way there."""
+    n_received: Count = 0
+    """Set by the bridge: ticks the agent sent under these numbers, refused ones included, so that the next block of
+    this agent starts at ``seq_first + n_received``. 0 on the way there."""
 
     def array(self) -> Ticks:
         """The ticks, as a read-only view of dtype TICK."""
@@ -146,6 +149,9 @@ class Report(_Message, tag="report"):
     profit: float = 0.0
     retcode: int = 0
     reason: Text = ""
+    origin: Annotated[str, msgspec.Meta(pattern="^(agent|bridge)$")] = "agent"
+    """``bridge`` marks the one report that no agent wrote: an intent expired before an agent could be reached. Its
+    ``seq`` is always 1 and says nothing; tell such reports apart by ``key``."""
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
