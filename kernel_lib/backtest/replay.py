@@ -1,0 +1,297 @@
+"""Replay: recorded ticks through the same compiled step as live, a loop over an array, compiled too.
+
+``replay(strategy, ticks)`` gives a :class:`Replay` with every decision, order, fill and closed trade, the equity
+curve and, by ``.report()``, the statistics.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from kernel_lib.errors import BadData
+from kernel_lib.market.instrument import Instrument
+from kernel_lib.market.instrument import instrument as known_instrument
+from kernel_lib.market.tick import TICK, Ticks
+from kernel_lib.strategy import Proposer, Strategy
+from kernel_lib.trading import dispose
+from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
+from kernel_lib.trading.book import Book
+from kernel_lib.trading.record import EVENT, MAX_ROWS_PER_EVENT, Status
+
+__all__ = ["EQUITY", "Replay", "replay"]
+
+#: One point of the equity curve: the last of its interval, and the lowest equity within it; money in minor units.
+EQUITY = np.dtype([("time_ns", "<i8"), ("balance_minor", "<i8"), ("equity_minor", "<f8"), ("lowest_minor", "<f8"),
+                   ("units", "<i8")])  # fmt: skip
+
+_CHUNK = 1_000_000
+_MAX_POINTS = 20_000
+_RAISED = int(Status.RAISED)
+
+
+class Replay:
+    """What a replay gave.
+
+    Attributes
+    ----------
+    events : ndarray of EVENT, shape (n_rows,)
+        Every decision, order, refusal, fill and closed trade in order.
+    equity : ndarray of EQUITY, shape (n_points,)
+        At even intervals of event time.
+    seconds : float
+        The loop alone, on the machine's clock; compilation is not in it.
+    fault : str
+        Empty, or what stopped the strategy and at which tick; the rest of the run then only held the position.
+    book : Book
+        The book as it stood at the end.
+    """
+
+    def __init__(
+        self, strategy: Strategy, instrument: Instrument, book: Book, events: npt.NDArray[np.void],
+        equity: npt.NDArray[np.void], n_ticks: int, seconds: float, fault: str, span_ns: tuple[int, int],
+    ) -> None:  # fmt: skip
+        self.strategy = strategy
+        self.instrument = instrument
+        self.book = book
+        self.events = events
+        self.equity = equity
+        self.n_ticks = n_ticks
+        self.seconds = seconds
+        self.fault = fault
+        self.span_ns = span_ns
+
+    def report(self) -> Any:
+        """Give the :class:`~kernel_lib.backtest.report.Report` with statistics and plots."""
+        from kernel_lib.backtest.report import Report
+
+        return Report(self)
+
+    @property
+    def trades(self) -> Any:
+        """The closed trades as a pandas DataFrame, see :func:`~kernel_lib.backtest.report.trades_frame`."""
+        from kernel_lib.backtest.report import trades_frame
+
+        return trades_frame(self.events, self.book)
+
+    def __repr__(self) -> str:
+        n = self.book.numbers
+        profit = self.book.money(n["balance_minor"] - n["deposit_minor"])
+        stopped = f", stopped: {self.fault}" if self.fault else ""
+        return (
+            f"<Replay {self.strategy.name} on {self.instrument.symbol}: {self.n_ticks:,} ticks, {n['n_orders']:,} orders, "
+            f"{n['n_fills']:,} fills, closed profit {profit:,.2f} {self.book.account.currency}{stopped}>"
+        )
+
+
+def replay(
+    strategy: Strategy,
+    ticks: Ticks,
+    *,
+    instrument: Instrument | str = "EURUSD",
+    account: AccountConfig | None = None,
+    limits: RiskLimits | None = None,
+    costs: Costs | None = None,
+    params: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+) -> Replay:
+    """Run a strategy over recorded ticks.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    ticks : ndarray of TICK, shape (n_ticks,)
+        Validated and in order of time; ``kernel_lib.importers.read_ticks`` and ``kernel_lib.client.ticks`` give such.
+    instrument : Instrument or str
+        Contract data, or the symbol of a typical retail contract.
+    account, limits, costs
+        Defaults are a 10,000 USD netting account, the platform's default limits, 3.50 a lot and side commission and
+        40 ms from decision to fill.
+    params : mapping
+        Parameters to change, as ``strategy.with_params``.
+    progress : bool or None
+        A progress bar; None shows one on long runs at a terminal or in a notebook.
+
+    Returns
+    -------
+    Replay
+
+    Raises
+    ------
+    BadData
+        No ticks, another dtype, times that go back, or quotes that are not positive, finite and uncrossed.
+    Misconfigured
+        A number of the configuration is out of range.
+    """
+    contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
+    check_ticks(ticks)
+    if params:
+        strategy = strategy.with_params(**params)
+    account = account or AccountConfig()
+    book = Book(contract, account, limits or RiskLimits(), costs or Costs())
+    book.arrays = book.arrays._replace(out=np.zeros(_room(len(ticks)), EVENT))
+    proposer = Proposer(strategy, contract, account)
+    span_ns = int(ticks["time_ns"][0]), int(ticks["time_ns"][-1])
+    sampler = np.zeros(3, np.int64)  # interval, next sample's time, points taken
+    sampler[0] = max(10**9, -(-(span_ns[1] - span_ns[0] + 1) // _MAX_POINTS))
+    sampler[1] = span_ns[0]
+    points = np.zeros(_MAX_POINTS + 16, EQUITY)
+    lowest = np.full(1, np.inf)
+    loop: Callable[..., int] = _compiled_loop(proposer) if not proposer.plain_python else _plain_loop(proposer)
+    head = (proposer.features, proposer.forming, proposer.memory, proposer.sizing, book.arrays, sampler, points, lowest)
+    loop(ticks, 0, 0, *head, proposer.params)  # compiles; runs nothing
+    parts: list[npt.NDArray[np.void]] = []
+    fault = ""
+    at = 0
+    seconds = 0.0
+    with _progress(len(ticks), progress, strategy.name) as bar:
+        while at < len(ticks):
+            stop = min(at + _CHUNK, len(ticks))
+            began = time.perf_counter()  # the run's speed is reported; the step itself sees no clock
+            try:
+                reached = loop(ticks, at, stop, *head, proposer.params)
+            except Exception as error:
+                reached = book.numbers["n_ticks"]
+                proposer.fault()
+                book.on_target(float("nan"), 0, 0, 0, _RAISED)
+                fault = f"tick {reached - 1} ({_utc(ticks, reached - 1)}): {type(error).__name__}: {error}"
+            seconds += time.perf_counter() - began
+            bar.update(reached - at)
+            at = reached
+            parts.append(book.drain())
+    _sample(points, sampler, lowest, book)
+    events = np.concatenate(parts)
+    if proposer.faulted and not fault:
+        bad = events[events["kind"] == 9][0]
+        fault = f"time {bad['time_ns']}: the decision must give a number from -1 to 1, it gave {bad['target']}"
+    return Replay(
+        strategy, contract, book, events, points[: int(sampler[2])].copy(), len(ticks), seconds, fault, span_ns
+    )
+
+
+def check_ticks(ticks: Ticks) -> None:
+    """Refuse an array that a replay cannot believe; the message names the first row that is wrong."""
+    if not isinstance(ticks, np.ndarray) or ticks.dtype != TICK or ticks.ndim != 1:
+        got = f"{ticks.dtype} {ticks.shape}" if isinstance(ticks, np.ndarray) else type(ticks).__name__
+        raise BadData(f"ticks must be a one-dimensional array of dtype TICK (see kernel_lib.market.tick), it was {got}")
+    if len(ticks) == 0:
+        raise BadData("a replay needs at least one tick, it was given none")
+    bid, ask = ticks["bid"], ticks["ask"]
+    wrong = ~(np.isfinite(bid) & np.isfinite(ask) & (bid > 0) & (ask >= bid))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise BadData(
+            f"quotes must be finite, positive and not crossed, tick {row} is {ticks[row]}", source="ticks", line=row
+        )
+    back = np.diff(ticks["time_ns"]) < 0
+    if back.any():
+        row = int(np.argmax(back)) + 1
+        raise BadData(f"times must not go back, tick {row} does; sort by time_ns first", source="ticks", line=row)
+
+
+def _room(n_ticks: int) -> int:
+    return int(min(max(4 * MAX_ROWS_PER_EVENT, n_ticks // 4), 1 << 17)) + MAX_ROWS_PER_EVENT
+
+
+@lru_cache(maxsize=32)
+def _loop_for(propose: Callable[..., Any]) -> Callable[..., int]:
+    catch_up, quote, settle = dispose.catch_up, dispose.quote, dispose.settle
+    unmoved, on_target = dispose.unmoved, dispose.on_target
+
+    @njit(nogil=True)
+    def run(ticks, start, stop, fs, forming, memory, sizing, s, sampler, points, lowest, p):  # type: ignore[no-untyped-def]
+        # The pieces of dispose.on_tick and on_target, so that the common tick handles records only: an array
+        # passed to a function costs its reference counts.
+        b, r, v = s.book[0], s.rules[0], s.seen[0]
+        m, z = memory[0], sizing[0]
+        full = s.out.size - MAX_ROWS_PER_EVENT
+        for i in range(start, stop):
+            if b.n_out > full:
+                return i
+            tick = ticks[i]
+            time_ns = tick.time_ns
+            if time_ns >= sampler[1]:
+                sample(points, sampler, lowest, b, time_ns)
+            if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
+                catch_up(s, time_ns)
+            if quote(b, r, v, time_ns, tick.bid, tick.ask, 0):
+                settle(s)
+            if b.equity_minor < lowest[0]:
+                lowest[0] = b.equity_minor
+            target, units, stop_points, take_points, status = propose(
+                fs, forming, m, z, v, time_ns, tick.bid, tick.ask, p
+            )
+            if not unmoved(b, target, units, status):
+                on_target(s, target, units, stop_points, take_points, status)
+        return stop
+
+    loop: Callable[..., int] = run
+    return loop
+
+
+@njit(cache=True, nogil=True)
+def sample(points, sampler, lowest, b, time_ns):  # type: ignore[no-untyped-def]
+    """Close an interval of the equity curve with what held before ``time_ns``."""
+    if b.n_ticks > 0:
+        at = sampler[2]
+        points[at].time_ns = b.time_ns
+        points[at].balance_minor = b.balance_minor
+        points[at].equity_minor = b.equity_minor
+        points[at].lowest_minor = min(lowest[0], b.equity_minor)
+        points[at].units = b.long_units - b.short_units
+        sampler[2] += 1
+        lowest[0] = b.equity_minor
+    sampler[1] += ((time_ns - sampler[1]) // sampler[0] + 1) * sampler[0]
+
+
+def _compiled_loop(proposer: Proposer) -> Callable[..., int]:
+    return _loop_for(proposer.propose)
+
+
+def _plain_loop(proposer: Proposer) -> Callable[..., int]:
+    """The same loop in Python, for a decision that numba cannot compile."""
+
+    def run(ticks: Ticks, start: int, stop: int, *rest: Any) -> int:
+        arrays, sampler, points, lowest = rest[4:8]
+        book = arrays.book.view(np.recarray)[0]
+        for i in range(start, stop):
+            if book.n_out > arrays.out.size - MAX_ROWS_PER_EVENT:
+                return i
+            time_ns, bid, ask = ticks[i].item()
+            if time_ns >= sampler[1]:
+                _sample_at(points, sampler, lowest, arrays.book, time_ns)
+            dispose.on_tick(arrays, time_ns, bid, ask, 0)
+            lowest[0] = min(lowest[0], book.equity_minor)
+            dispose.on_target(arrays, *proposer.on_tick(time_ns, bid, ask, arrays.seen))
+        return stop
+
+    return run
+
+
+@njit(cache=True, nogil=True)
+def _sample_at(points, sampler, lowest, book, time_ns):  # type: ignore[no-untyped-def]
+    sample(points, sampler, lowest, book[0], time_ns)
+
+
+def _sample(
+    points: npt.NDArray[np.void], sampler: npt.NDArray[np.int64], lowest: npt.NDArray[np.float64], book: Book
+) -> None:
+    _sample_at(points, sampler, lowest, book.arrays.book, book.numbers["time_ns"])
+
+
+def _utc(ticks: Ticks, row: int) -> str:
+    return str(np.datetime64(int(ticks["time_ns"][row]), "ns")) + "Z"
+
+
+def _progress(n_ticks: int, wanted: bool | None, name: str) -> Any:
+    from tqdm.auto import tqdm
+
+    show = (
+        wanted if wanted is not None else n_ticks > 5 * _CHUNK and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    )
+    return tqdm(total=n_ticks, unit="tick", unit_scale=True, desc=name, disable=not show, leave=False)

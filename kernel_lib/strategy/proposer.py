@@ -1,0 +1,340 @@
+"""The strategy's half of the step: features, decision and sizing, composed as source text and compiled as one.
+
+For each strategy a function ``propose`` is generated that updates its bars and features in order, calls the
+decision and sizes the target. Replay compiles it into its loop; live it runs in the tenant's sandbox, one call a
+tick. A decision that numba cannot compile runs as plain Python between the two compiled parts.
+"""
+
+import linecache
+import math
+from collections import namedtuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, typeof
+from numba.core.errors import NumbaError
+
+from kernel_lib.errors import Broken
+from kernel_lib.market.bar import Bar
+from kernel_lib.market.instrument import Instrument
+from kernel_lib.strategy.definition import RESERVED, Strategy
+from kernel_lib.strategy.sizing import make_sizing
+from kernel_lib.trading.account import AccountConfig
+from kernel_lib.trading.record import VIEW, Status
+
+__all__ = ["Position", "Proposal", "Proposer"]
+
+
+class Position(NamedTuple):
+    """What a decision sees of its own position.
+
+    ``exposure`` is the target that the position amounts to, 0 when flat; ``entry_price`` is NaN when flat; ``profit``
+    (floating) and ``equity`` are in account currency.
+    """
+
+    exposure: float
+    lots: float
+    entry_price: float
+    profit: float
+    open_time_ns: int
+    equity: float
+
+
+class Proposal(NamedTuple):
+    """The answer to one tick; ``status`` is a :class:`~kernel_lib.trading.record.Status`."""
+
+    target: float
+    target_units: int
+    stop_points: int
+    take_points: int
+    status: int
+
+
+#: A forming bar of one length.
+FORMING = np.dtype(
+    [("end_ns", "<i8"), ("time_ns", "<i8"), ("open", "<f8"), ("high", "<f8"), ("low", "<f8"), ("close", "<f8"),
+     ("volume", "<f8"), ("spread", "<f8")]
+)  # fmt: skip
+
+#: What a proposer remembers beside its features.
+MEMORY = np.dtype(
+    [("base_units", "<i8"), ("asked_units", "<i8"), ("seen_units", "<i8"), ("exposure", "<f8"), ("stops_seen", "<i8"),
+     ("last_target", "<f8"), ("latched", "<f8"), ("faulted", "<i8")]
+)  # fmt: skip
+
+_HOLD, _DECIDED, _BAD = int(Status.HOLD), int(Status.DECIDED), int(Status.BAD_TARGET)
+_SAME = 1e-9
+
+
+@njit(cache=True, nogil=True)
+def exposure_of(m: Any, v: Any) -> float:
+    """Give the exposure that the open position amounts to; divides only when the position has changed."""
+    if v.units != m.seen_units:
+        m.seen_units = v.units
+        m.exposure = min(1.0, max(-1.0, v.units / m.base_units)) if v.units != 0 and m.base_units > 0 else 0.0
+    return m.exposure
+
+
+@njit(cache=True, nogil=True)
+def sized(m: Any, z: Any, v: Any, target: float, mid: float) -> tuple[float, int, int, int, int]:
+    """Turn a target into lot steps, rounded down.
+
+    The size is computed when the target changes and then stands: a held position does not breathe with the equity,
+    and a refused entry is asked again at the same size. A target that is what we hold changes nothing.
+    """
+    if not -1.0 <= target <= 1.0:
+        m.faulted = 1
+        return target, 0, 0, 0, _BAD
+    if v.n_stopped != m.stops_seen:
+        m.stops_seen = v.n_stopped
+        m.latched = m.last_target
+    if target == m.latched:
+        m.asked_units = v.units
+    elif target != m.last_target or m.latched == m.latched:
+        m.latched = math.nan
+        if abs(target - exposure_of(m, v)) <= _SAME:
+            m.asked_units = v.units
+        elif v.in_flight == 0:
+            base = z.units
+            if z.by_risk != 0:
+                worth = z.minor_per_point_unit
+                if z.by_price != 0:
+                    worth /= mid
+                base = int(max(0.0, v.equity_minor * z.fraction / (z.stop_points * worth) + _SAME))
+            m.base_units = base
+            m.seen_units = v.units
+            m.exposure = min(1.0, max(-1.0, v.units / base)) if v.units != 0 and base > 0 else 0.0
+            size = int(abs(target) * base + _SAME)
+            m.asked_units = size if target > 0.0 else -size
+        else:
+            return target, m.asked_units, z.stop_points, z.take_points, _DECIDED
+    m.last_target = target
+    return target, m.asked_units, z.stop_points, z.take_points, _DECIDED
+
+
+class Proposer:
+    """A strategy bound to an instrument, running: features' state, the compiled code, one call a tick.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    instrument : Instrument
+    account : AccountConfig
+        For sizing by risk and for showing money.
+
+    Attributes
+    ----------
+    plain_python : str
+        Empty, or why the decision could not be compiled and runs as plain Python.
+    """
+
+    def __init__(self, strategy: Strategy, instrument: Instrument, account: AccountConfig | None = None) -> None:
+        account = account or AccountConfig()
+        self.strategy = strategy
+        self.features = np.concatenate([np.zeros(0), *(each.state for each in strategy.features.values())])
+        lengths = sorted(
+            {each.bars_ns for each in strategy.features.values() if each.bars_ns} | _decision_bar(strategy)
+        )
+        self.forming = np.zeros(max(1, len(lengths)), FORMING)
+        self.memory = np.zeros(1, MEMORY)
+        self.memory[0]["latched"] = self.memory[0]["last_target"] = np.nan
+        self.sizing = make_sizing(
+            strategy.sizing, instrument, account, strategy.stop_loss_points, strategy.take_profit_points
+        )
+        self.params = _params_tuple(strategy)
+        self.plain_python = ""
+        source, namespace = _compose(strategy, lengths)
+        decide = njit(nogil=True)(strategy.decide)
+        namespace["decide"] = decide
+        self._functions = _run_source(source, namespace, strategy.name)
+        self.propose = njit(nogil=True, inline="always")(self._functions["propose"])
+        namespace["compiled_propose"] = self.propose
+        self._live = njit(nogil=True)(self._functions["propose_live"])
+        try:
+            self.propose.compile(_record_types(self._arguments(0, 1.0, 1.0, np.zeros(1, VIEW))))
+        except NumbaError as error:
+            self.plain_python = _first_line(error)
+            self._advance = njit(nogil=True)(self._functions["advance"])
+            self._gather: Callable[..., Any] = self._functions["gather"]
+
+    def on_tick(self, time_ns: int, bid: float, ask: float, view: npt.NDArray[np.void]) -> Proposal:
+        """Advance the features by one tick and decide.
+
+        Parameters
+        ----------
+        time_ns : int
+        bid, ask : float
+        view : ndarray of one VIEW
+            What the book showed after the same tick.
+
+        Returns
+        -------
+        Proposal
+            ``status`` is RAISED when the decision raised; from then on it only holds, see :attr:`faulted`.
+        """
+        try:
+            if self.plain_python:
+                return self._plain(time_ns, bid, ask, view)
+            return Proposal(*self._live(*self._arguments(time_ns, bid, ask, view)))
+        except Exception:
+            self.memory[0]["faulted"] = 1
+            raise
+
+    @property
+    def faulted(self) -> bool:
+        """True once the decision raised or gave a target outside [-1, 1]; it is not called again."""
+        return bool(self.memory[0]["faulted"])
+
+    def fault(self) -> None:
+        """Stop calling the decision, as after an exception."""
+        self.memory[0]["faulted"] = 1
+
+    def snapshot(self) -> bytes:
+        """Copy the whole state."""
+        return self.features.tobytes() + self.forming.tobytes() + self.memory.tobytes()
+
+    def restore(self, snapshot: bytes) -> None:
+        """Put back what :meth:`snapshot` gave for the same strategy and parameters."""
+        parts = (self.features, self.forming, self.memory)
+        expected = sum(part.nbytes for part in parts)
+        if len(snapshot) != expected:
+            raise Broken(f"{self.strategy.name}: a snapshot must have {expected} bytes, it has {len(snapshot)}")
+        at = 0
+        for part in parts:
+            part[:] = np.frombuffer(snapshot, part.dtype, part.size, at)
+            at += part.nbytes
+
+    def _arguments(self, time_ns: int, bid: float, ask: float, view: npt.NDArray[np.void]) -> tuple[Any, ...]:
+        return (self.features, self.forming, self.memory, self.sizing, view, time_ns, bid, ask, self.params)
+
+    def _plain(self, time_ns: int, bid: float, ask: float, view: npt.NDArray[np.void]) -> Proposal:
+        if self.faulted or not self._advance(self.features, self.forming, time_ns, bid, ask):
+            return Proposal(0.0, 0, 0, 0, _HOLD)
+        m, z, v = (each.view(np.recarray)[0] for each in (self.memory, self.sizing, view))
+        x, position = self._gather(self.features, m, z, v, time_ns, bid, ask)
+        target = float(self.strategy.decide(x, position, self.params))
+        return Proposal(*_sized_rows(self.memory, self.sizing, view, target, (bid + ask) * 0.5))
+
+
+@njit(cache=True, nogil=True)
+def _sized_rows(memory: Any, sizing: Any, view: Any, target: float, mid: float) -> tuple[float, int, int, int, int]:
+    return sized(memory[0], sizing[0], view[0], target, mid)
+
+
+def _record_types(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The types of ``propose``'s arguments: memory, sizing and view as records, the rest as given."""
+    features, forming, memory, sizing, view, time_ns, *rest = (typeof(each) for each in arguments)
+    return (features, forming, memory.dtype, sizing.dtype, view.dtype, time_ns, *rest)
+
+
+def _decision_bar(strategy: Strategy) -> set[int]:
+    from kernel_lib.market.bar import bar_length_ns
+
+    return set() if strategy.on == "tick" else {bar_length_ns(strategy.on)}
+
+
+def _params_tuple(strategy: Strategy) -> Any:
+    names = list(strategy.params) or ["none"]
+    values = list(strategy.params.values()) or [0]
+    return _tuple_class("Params", tuple(names))(*values)
+
+
+_classes: dict[tuple[str, tuple[str, ...]], Any] = {}
+
+
+def _tuple_class(name: str, fields: tuple[str, ...]) -> Any:
+    """One class for each set of names, so that equal strategies share compiled code."""
+    if (name, fields) not in _classes:
+        _classes[name, fields] = namedtuple(name, fields)  # type: ignore[misc]  # noqa: PYI024
+    return _classes[name, fields]
+
+
+def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, dict[str, Any]]:
+    """Write the source of ``advance``, ``gather`` and ``propose`` for one strategy."""
+    namespace: dict[str, Any] = {
+        "Bar": Bar, "Position": Position, "sized": sized, "exposure_of": exposure_of, "HOLD": _HOLD, "math": math,
+    }  # fmt: skip
+    updates: dict[int, list[str]] = {length: [] for length in [0, *lengths]}
+    names: list[str] = []
+    places: list[int] = []
+    at = 0
+    for index, (name, feature) in enumerate(strategy.features.items()):
+        namespace[f"update_{index}"] = feature.update
+        updates[feature.bars_ns].append(
+            f"update_{index}(fs[{at}:{at + feature.state.size}], bar)  # {name} = {feature!r}"
+        )
+        for column, output in enumerate(feature.outputs):
+            names.append(name if column == 0 else f"{name}_{output}")
+            places.append(at + column)
+        at += feature.state.size
+    namespace["X"] = _tuple_class("X", (*names, *RESERVED))
+    lines = ["def advance(fs, forming, time_ns, bid, ask):"]
+    lines += ["    mid = (bid + ask) * 0.5", "    spread = ask - bid"]
+    lines += [f"    due = {strategy.on == 'tick'}"]
+    for k, length in enumerate(lengths):
+        decides = strategy.on != "tick" and length in _decision_bar(strategy)
+        lines += [
+            f"    f = forming[{k}]",
+            "    if time_ns >= f.end_ns:",
+            "        if f.volume > 0.0:",
+            "            bar = Bar(f.time_ns, f.open, f.high, f.low, f.close, f.volume, f.spread)",
+            *(f"            {update}" for update in updates[length]),
+            *(["            due = True"] if decides else []),
+            f"        f.time_ns = time_ns - time_ns % {length}",
+            f"        f.end_ns = f.time_ns + {length}",
+            "        f.open = bid",
+            "        f.high = bid",
+            "        f.low = bid",
+            "        f.volume = 0.0",
+            "    elif bid > f.high:",
+            "        f.high = bid",
+            "    elif bid < f.low:",
+            "        f.low = bid",
+            "    f.close = bid",
+            "    f.volume += 1.0",
+            "    f.spread = spread",
+        ]
+    if updates[0]:
+        lines += ["    bar = Bar(time_ns, mid, mid, mid, mid, 1.0, spread)"]
+        lines += [f"    {update}" for update in updates[0]]
+    if places:
+        unready = " or ".join(f"math.isnan(fs[{place}])" for place in places)
+        lines += [f"    if due and ({unready}):", "        due = False"]
+    lines += ["    return due", ""]
+    shown = ", ".join(f"fs[{place}]" for place in places)
+    see = f"X({shown + ', ' if shown else ''}bid, ask, (bid + ask) * 0.5, ask - bid, time_ns)"
+    position = (
+        "Position(exposure_of(m, v), v.units * z.lot_step, v.entry_price, v.floating_minor / z.minor, v.open_time_ns, "
+        "v.equity_minor / z.minor)"
+    )
+    lines += ["def gather(fs, m, z, v, time_ns, bid, ask):"]
+    lines += [f"    return {see}, {position}", ""]
+    lines += [
+        "def propose(fs, forming, m, z, v, time_ns, bid, ask, p):",
+        "    if m.faulted != 0 or not compiled_advance(fs, forming, time_ns, bid, ask):",
+        "        return 0.0, 0, 0, 0, HOLD",
+        f"    x = {see}",
+        f"    position = {position}",
+        "    return sized(m, z, v, float(decide(x, position, p)), x.mid)",
+        "",
+        "def propose_live(fs, forming, memory, sizing, view, time_ns, bid, ask, p):",
+        "    return compiled_propose(fs, forming, memory[0], sizing[0], view[0], time_ns, bid, ask, p)",
+        "",
+    ]
+    return "\n".join(lines), namespace
+
+
+def _run_source(source: str, namespace: dict[str, Any], name: str) -> dict[str, Any]:
+    filename = f"<tickhub step {name} {abs(hash(source)):x}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(source, filename, "exec"), namespace)  # noqa: S102  (generated here, from checked names)
+    # Inlined before typing: an array passed to a function costs four reference counts, a quarter of the tick.
+    namespace["compiled_advance"] = njit(nogil=True, inline="always")(namespace["advance"])
+    return namespace
+
+
+def _first_line(error: NumbaError) -> str:
+    text = str(error).strip().splitlines()
+    return next((line.strip() for line in text if line.strip() and "pipeline" not in line), type(error).__name__)

@@ -1,0 +1,414 @@
+"""The trusted half of the step: a tick's effect on the book, the risk check, and the orders that follow.
+
+Compiled, pure, and the same code in replay and live. Order of work on a tick (rule 3 of the design):
+
+1. ``on_tick``: simulated fills that fell due before it, at the quote that prevailed; the day's turn; the new quote;
+   stops and margin; mark to market; then the view for the strategy's half.
+2. the strategy's half proposes a target.
+3. ``on_target``: pauses and kills, risk limits, orders.
+
+While an order is on its way nothing more is sent: the next decision comes after its answer.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from kernel_lib.trading.ledger import apply_fill, charge_swap, emit, margin_in_use, profit_minor
+from kernel_lib.trading.record import (
+    MAX_POSITIONS,
+    MAX_WORKING,
+    NEVER_NS,
+    Arrays,
+    BrokerKind,
+    Control,
+    Kind,
+    Reason,
+    State,
+    Status,
+    arrays_type,
+    book_type,
+    rules_type,
+    view_type,
+)
+from kernel_lib.trading.simulated import arrival_ns, close_all, drop_working, fill_due, run_stops
+
+__all__ = ["catch_up", "on_broker", "on_control", "on_target", "on_tick", "quote", "settle", "unmoved"]
+
+_i8 = types.int64
+_f8 = types.float64
+_MINUTE_NS = 60 * 10**9
+
+_DECISION, _ORDER, _DENIED = int(Kind.DECISION), int(Kind.ORDER), int(Kind.DENIED)
+_ACCEPTED, _REJECTED, _CONTROL, _FAULT = int(Kind.ACCEPTED), int(Kind.REJECTED), int(Kind.CONTROL), int(Kind.FAULT)
+_ACTIVE, _PAUSED, _KILLED = int(State.ACTIVE), int(State.PAUSED), int(State.KILLED)
+_HOLD, _DECIDED, _BAD, _RAISED = int(Status.HOLD), int(Status.DECIDED), int(Status.BAD_TARGET), int(Status.RAISED)
+_MAX_LOTS, _MAX_SPREAD, _DAILY_LOSS = int(Reason.MAX_LOTS), int(Reason.MAX_SPREAD), int(Reason.DAILY_LOSS)
+_RATE, _STALE, _NO_MARGIN = int(Reason.MESSAGE_RATE), int(Reason.STALE_QUOTE), int(Reason.NO_MARGIN)
+_MINIMUM, _IS_PAUSED, _IS_KILLED = int(Reason.BELOW_MINIMUM), int(Reason.PAUSED), int(Reason.KILLED)
+_TOO_MANY, _BAD_TARGET, _HAS_RAISED = int(Reason.TOO_MANY_POSITIONS), int(Reason.BAD_TARGET), int(Reason.RAISED)
+_TIMED_OUT, _REPEATED, _OPERATOR = int(Reason.TIMEOUT), int(Reason.REJECTED_REPEATEDLY), int(Reason.OPERATOR)
+_B_ACCEPTED, _B_FILLED = int(BrokerKind.ACCEPTED), int(BrokerKind.FILLED)
+_B_REJECTED, _B_CLOSED = int(BrokerKind.REJECTED), int(BrokerKind.CLOSED)
+_RESUME, _PAUSE, _KILL = int(Control.RESUME), int(Control.PAUSE), int(Control.KILL)
+_REJECTIONS_TO_PAUSE = 3
+
+
+@njit(_i8(_i8, _i8, _i8), nogil=True, cache=True)
+def _on_tick_grid(points: int, grid: int, direction: int) -> int:
+    """Round a price to the instrument's tick size, away from the quote."""
+    if grid == 1:
+        return points
+    low = points // grid * grid
+    return low + grid if direction > 0 and low != points else low
+
+
+@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
+def _deny(s: Arrays, reason: int, desired: int) -> None:
+    """Note a refusal once, not at every tick for which it lasts."""
+    b = s.book[0]
+    if b.denied_reason == reason and b.denied_units == desired:
+        return
+    b.denied_reason = reason
+    b.denied_units = desired
+    b.n_denied += 1
+    emit(s, _DENIED, reason, b.time_ns, 0, 0, 0, 0, desired, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+
+
+@njit(_i8(arrays_type, _i8), nogil=True, cache=True)
+def _refusal(s: Arrays, added_units: int) -> int:
+    """Name the first limit that an entry of ``added_units`` breaks, 0 for none."""
+    b = s.book[0]
+    r = s.rules[0]
+    if b.state != _ACTIVE:
+        return _IS_PAUSED if b.state == _PAUSED else _IS_KILLED
+    if b.loss_locked != 0:
+        return _DAILY_LOSS
+    if b.age_ns > r.max_quote_age_ns:
+        return _STALE
+    if b.ask_points - b.bid_points > r.max_spread_points:
+        return _MAX_SPREAD
+    oldest = (b.message_at - r.messages_per_minute) % s.messages.size
+    if s.messages[oldest] > b.time_ns - _MINUTE_NS:
+        return _RATE
+    margin = added_units * r.margin_minor_per_unit
+    if r.margin_by_price != 0:
+        margin *= b.ask
+    if b.equity_minor - margin_in_use(b, r) < margin:
+        return _NO_MARGIN
+    if r.hedging != 0 and b.n_positions + 1 >= MAX_POSITIONS:
+        return _TOO_MANY
+    return 0
+
+
+@njit(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: int) -> None:
+    """Put one order on its way and into the record."""
+    b = s.book[0]
+    r = s.rules[0]
+    if b.n_working >= MAX_WORKING:
+        raise OverflowError("a book holds at most 128 orders on their way")
+    order_id = b.next_order_id
+    b.next_order_id += 1
+    b.n_orders += 1
+    s.messages[b.message_at] = b.time_ns
+    b.message_at = (b.message_at + 1) % s.messages.size
+    w = s.working[b.n_working]
+    w.order_id = order_id
+    w.side = side
+    w.units = units
+    w.position_id = position_id
+    w.stop_points = stop
+    w.take_points = take
+    w.sent_ns = b.time_ns
+    w.due_ns = arrival_ns(s, order_id, b.time_ns) if r.simulated != 0 else NEVER_NS
+    b.next_due_ns = min(b.next_due_ns, w.due_ns)
+    b.n_working += 1
+    points = b.ask_points if side > 0 else b.bid_points
+    emit(s, _ORDER, 0, b.time_ns, side, 0, order_id, position_id, units, points, stop, take, 0, 0, 0, 0, 0.0, 0.0)
+
+
+@njit(types.void(arrays_type, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+def _move(s: Arrays, current: int, desired: int, stop_points: int, take_points: int) -> None:
+    """Send what takes the position from ``current`` to ``desired``, as far as the limits allow."""
+    b = s.book[0]
+    r = s.rules[0]
+    reason = 0
+    if abs(desired) > r.max_units:
+        reason = _MAX_LOTS
+        desired = r.max_units if desired > 0 else -r.max_units
+        _deny(s, reason, desired)
+    same_side = current == 0 or (desired > 0) == (current > 0)
+    if desired != 0 and (not same_side or abs(desired) > abs(current)):
+        added = abs(desired) - abs(current) if same_side else abs(desired)
+        reason = _refusal(s, added)
+        if reason != 0:
+            _deny(s, reason, desired)
+            desired = current if same_side else 0
+    delta = desired - current
+    if delta == 0:
+        return
+    if abs(delta) < r.min_units:
+        _deny(s, _MINIMUM, desired)
+        return
+    side = 1 if delta > 0 else -1
+    opening = desired != 0 and (current == 0 or (desired > 0) != (current > 0) or abs(desired) > abs(current))
+    stop = 0
+    take = 0
+    if opening:
+        reference = b.bid_points if side > 0 else b.ask_points
+        if stop_points > 0:
+            stop = _on_tick_grid(reference - side * stop_points, r.tick_points, -side)
+        if take_points > 0:
+            take = _on_tick_grid(reference + side * take_points, r.tick_points, side)
+    if r.hedging == 0:
+        closes = s.positions[0].position_id if b.n_positions > 0 and not opening else 0
+        _send(s, side, abs(delta), closes, stop, take)
+    else:
+        left = abs(delta)
+        n_open = b.n_positions
+        for k in range(n_open):
+            p = s.positions[k]
+            if left == 0 or p.side == side:
+                continue
+            part = min(left, p.units)
+            _send(s, side, part, p.position_id, 0, 0)
+            left -= part
+        if left > 0:
+            _send(s, side, left, 0, stop, take)
+    if b.next_due_ns <= b.time_ns:
+        fill_due(s, b.time_ns + 1)
+
+
+@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
+def _take_swap(s: Arrays, position_id: int, swap: int) -> None:
+    """Note the swap that the broker booked with a close."""
+    for j in range(s.book[0].n_positions):
+        if s.positions[j].position_id == position_id:
+            s.positions[j].swap_minor += swap
+
+
+@njit(_f8(book_type, rules_type), nogil=True, cache=True)
+def _floating(b: Any, r: Any) -> float:
+    """Give the floating profit in minor units, swap included."""
+    moved = (b.bid_points * b.long_units - b.long_cost) + (b.short_cost - b.ask_points * b.short_units)
+    return profit_minor(r, moved, b.bid) + b.open_swap_minor
+
+
+@njit(types.boolean(book_type, rules_type, view_type, _f8), nogil=True, cache=True)
+def _mark(b: Any, r: Any, v: Any, floating: float) -> bool:
+    """Set equity, drawdown and the strategy's view; True when the daily loss is reached just now."""
+    equity = b.balance_minor + floating
+    b.equity_minor = equity
+    if equity > b.peak_minor:
+        b.peak_minor = equity
+    else:
+        drawdown = b.peak_minor - equity
+        if drawdown > b.drawdown_minor:
+            b.drawdown_minor = drawdown
+        if drawdown > b.drawdown_fraction * b.peak_minor:
+            b.drawdown_fraction = drawdown / b.peak_minor
+    v.units = b.long_units - b.short_units
+    v.in_flight = b.n_working
+    v.n_stopped = b.n_stopped
+    v.state = b.state
+    v.floating_minor = floating
+    v.equity_minor = equity
+    v.entry_price = b.entry_price
+    v.open_time_ns = b.open_time_ns
+    return b.loss_locked == 0 and equity <= b.day_start_minor * (1.0 - r.daily_loss_fraction)
+
+
+@njit(types.void(arrays_type, _i8), nogil=True, cache=True)
+def catch_up(s: Arrays, time_ns: int) -> None:
+    """Play, in order of time, the simulated fills and server midnights that lie before a tick."""
+    b = s.book[0]
+    while b.day_end_ns <= time_ns:
+        midnight = b.day_end_ns
+        if b.next_due_ns < midnight:
+            fill_due(s, midnight)
+        if b.n_ticks > 0:
+            if s.nights[b.day] > 0 and b.n_positions > 0 and s.rules[0].simulated != 0:
+                charge_swap(s, s.nights[b.day])
+            b.equity_minor = b.balance_minor + _floating(b, s.rules[0])
+            b.day += 1
+        else:
+            # The first tick: find its day at once instead of walking there.
+            b.day = np.searchsorted(s.midnights, time_ns, side="right")
+        b.day_end_ns = s.midnights[b.day] if b.day < s.midnights.size else NEVER_NS
+        b.day_start_minor = b.equity_minor
+        b.loss_locked = 0
+    if b.next_due_ns < time_ns:
+        fill_due(s, time_ns)
+
+
+@njit(types.boolean(book_type, rules_type, view_type, _i8, _f8, _f8, _i8), nogil=True, cache=True)
+def quote(b: Any, r: Any, v: Any, time_ns: int, bid: float, ask: float, age_ns: int) -> bool:
+    """Take the new quote and mark to market; True when something rare happened and :func:`settle` must follow.
+
+    This is the path of almost every tick: it touches three records and calls nothing that can emit.
+    """
+    b.n_ticks += 1
+    b.time_ns = time_ns
+    b.age_ns = age_ns
+    b.bid = bid
+    b.ask = ask
+    bid_points = np.int64(bid * r.inverse_point + 0.5)
+    ask_points = np.int64(ask * r.inverse_point + 0.5)
+    b.bid_points = bid_points
+    b.ask_points = ask_points
+    floating = 0.0
+    if b.n_positions > 0:
+        if (
+            bid_points <= b.long_stop
+            or bid_points >= b.long_take
+            or ask_points >= b.short_stop
+            or ask_points <= b.short_take
+        ):
+            return True
+        floating = _floating(b, r)
+        if b.balance_minor + floating < r.stop_out_fraction * margin_in_use(b, r):
+            return True
+    return _mark(b, r, v, floating)
+
+
+@njit(types.void(arrays_type), nogil=True, cache=True)
+def settle(s: Arrays) -> None:
+    """Do what :func:`quote` found due: stops, the broker's stop-out, the daily loss; then mark to market."""
+    b = s.book[0]
+    r = s.rules[0]
+    if r.simulated != 0:
+        run_stops(s, b.time_ns)
+        if b.n_positions > 0 and b.balance_minor + _floating(b, r) < r.stop_out_fraction * margin_in_use(b, r):
+            close_all(s, b.time_ns)
+    if _mark(b, r, s.seen[0], _floating(b, r)):
+        b.loss_locked = 1
+        emit(s, _CONTROL, _DAILY_LOSS, b.time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+
+
+@njit(types.void(arrays_type, _i8, _f8, _f8, _i8), nogil=True, cache=True)
+def on_tick(s: Arrays, time_ns: int, bid: float, ask: float, age_ns: int) -> None:
+    """Take one validated tick: everything the market and the broker do before the strategy is asked."""
+    b = s.book[0]
+    if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
+        catch_up(s, time_ns)
+    if quote(b, s.rules[0], s.seen[0], time_ns, bid, ask, age_ns):
+        settle(s)
+
+
+@njit(types.boolean(book_type, _f8, _i8, _i8), nogil=True, cache=True)
+def unmoved(b: Any, target: float, target_units: int, status: int) -> bool:
+    """Say whether a proposal changes nothing: the path of almost every tick."""
+    if b.state == _KILLED or status >= _BAD:
+        return False
+    if status == _DECIDED:
+        if target != b.last_target or target_units != b.long_units - b.short_units:
+            return False
+        b.n_decisions += 1
+    b.denied_reason = 0
+    return True
+
+
+@njit(types.void(arrays_type, _f8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+def on_target(s: Arrays, target: float, target_units: int, stop_points: int, take_points: int, status: int) -> None:
+    """Take one proposal: decide, within the limits, which orders go out.
+
+    ``stop_points`` and ``take_points`` are distances from the quote, 0 for none.
+    """
+    b = s.book[0]
+    if unmoved(b, target, target_units, status):
+        return
+    if status == _DECIDED:
+        b.n_decisions += 1
+        if target != b.last_target:
+            b.last_target = target
+            emit(s, _DECISION, 0, b.time_ns, 0, 0, 0, 0, target_units, 0, 0, 0, 0, 0, 0, 0, 0.0, target)
+    elif status >= _BAD:
+        if b.state == _ACTIVE:
+            b.state = _PAUSED
+        reason = _BAD_TARGET if status == _BAD else _HAS_RAISED if status == _RAISED else _TIMED_OUT
+        emit(s, _FAULT, reason, b.time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, target)
+        return
+    current = b.long_units - b.short_units
+    desired = current if status == _HOLD else target_units
+    if b.state == _KILLED:
+        desired = 0
+    if desired != current and b.n_working == 0 and b.time_ns >= b.blocked_until_ns:
+        _move(s, current, desired, stop_points, take_points)
+
+
+@njit(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+def on_broker(
+    s: Arrays, kind: int, order_id: int, position_id: int, units: int, points: int, time_ns: int, commission: int,
+    swap: int, reason: int,
+) -> None:  # fmt: skip
+    """Take one event of an outside broker: accepted, filled (in parts too), rejected, or closed on its side."""
+    b = s.book[0]
+    k = 0
+    while k < b.n_working and s.working[k].order_id != order_id:
+        k += 1
+    known = k < b.n_working
+    if kind == _B_ACCEPTED and known:
+        w = s.working[k]
+        emit(s, _ACCEPTED, 0, time_ns, w.side, 0, order_id, position_id, w.units, points, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+    elif kind == _B_REJECTED and known:
+        w = s.working[k]
+        b.n_rejected += 1
+        emit(
+            s,
+            _REJECTED,
+            reason,
+            time_ns,
+            w.side,
+            0,
+            order_id,
+            w.position_id,
+            w.units,
+            points,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0.0,
+            0.0,
+        )
+        drop_working(s, k)
+        b.blocked_until_ns = b.time_ns + s.rules[0].rejection_pause_ns
+        b.rejections_in_row += 1
+        if b.rejections_in_row >= _REJECTIONS_TO_PAUSE and b.state == _ACTIVE:
+            b.state = _PAUSED
+            emit(s, _CONTROL, _REPEATED, time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+    elif kind == _B_FILLED and known:
+        w = s.working[k]
+        side, close_id, stop, take = w.side, w.position_id, w.stop_points, w.take_points
+        w.units -= units
+        if w.units <= 0:
+            drop_working(s, k)
+        b.rejections_in_row = 0
+        _take_swap(s, close_id, swap)
+        apply_fill(s, order_id, side, units, close_id, stop, take, points, time_ns, 0, commission, position_id)
+    elif kind == _B_CLOSED:
+        for j in range(b.n_positions):
+            p = s.positions[j]
+            if p.position_id == position_id:
+                _take_swap(s, position_id, swap)
+                apply_fill(s, order_id, -p.side, units, position_id, 0, 0, points, time_ns, reason, commission, 0)
+                b.n_stopped += 1
+                break
+
+
+@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
+def on_control(s: Arrays, control: int, time_ns: int) -> None:
+    """Pause, resume or kill; a kill sends the orders that flatten at once."""
+    b = s.book[0]
+    b.state = _ACTIVE if control == _RESUME else _PAUSED if control == _PAUSE else _KILLED
+    b.rejections_in_row = 0
+    reason = _OPERATOR if control == _RESUME else _IS_PAUSED if control == _PAUSE else _IS_KILLED
+    emit(s, _CONTROL, reason, time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+    current = b.long_units - b.short_units
+    if control == _KILL and current != 0 and b.n_working == 0 and math.isfinite(b.bid):
+        _move(s, current, 0, 0, 0)

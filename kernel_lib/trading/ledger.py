@@ -1,0 +1,246 @@
+"""Positions and money: what a fill does to a book. Compiled; every number is whole until it is shown."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from kernel_lib.trading.record import (
+    MAX_POSITIONS,
+    Arrays,
+    Entry,
+    Kind,
+    Reason,
+    arrays_type,
+    book_type,
+    rules_type,
+)
+
+__all__ = ["apply_fill", "charge_swap", "emit", "margin_in_use", "profit_minor", "reduce_position", "refresh"]
+
+_FAR = 1 << 60
+_KIND_FILL, _KIND_REJECTED, _KIND_CLOSED = int(Kind.FILL), int(Kind.REJECTED), int(Kind.CLOSED)
+_IN, _OUT, _INOUT = int(Entry.IN), int(Entry.OUT), int(Entry.INOUT)
+_GONE, _FULL = int(Reason.POSITION_GONE), int(Reason.TOO_MANY_POSITIONS)
+
+_i8 = types.int64
+_f8 = types.float64
+
+
+@njit(
+    types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _f8, _f8),
+    cache=True, nogil=True,
+)  # fmt: skip
+def emit(
+    s: Arrays, kind: int, reason: int, time_ns: int, side: int, entry: int, order_id: int, position_id: int,
+    units: int, points: int, stop_points: int, take_points: int, profit: int, commission: int, swap: int,
+    open_time_ns: int, open_points: float, target: float,
+) -> None:  # fmt: skip
+    """Add one row to the record. The caller keeps room for :data:`MAX_ROWS_PER_EVENT` rows an event."""
+    b = s.book[0]
+    row = s.out[b.n_out]
+    row.seq = b.seq
+    row.time_ns = time_ns
+    row.kind = kind
+    row.reason = reason
+    row.side = side
+    row.entry = entry
+    row.order_id = order_id
+    row.position_id = position_id
+    row.units = units
+    row.points = points
+    row.stop_points = stop_points
+    row.take_points = take_points
+    row.profit_minor = profit
+    row.commission_minor = commission
+    row.swap_minor = swap
+    row.open_time_ns = open_time_ns
+    row.open_points = open_points
+    row.target = target
+    b.n_out += 1
+    b.seq += 1
+
+
+@njit(_f8(rules_type, _i8, _f8), cache=True, nogil=True)
+def profit_minor(r: Any, point_units: int, price: float) -> float:
+    """Turn points times units into minor units of the account's currency at ``price``."""
+    worth = point_units * r.minor_per_point_unit
+    return worth / price if r.profit_by_price != 0 else worth
+
+
+@njit(types.void(arrays_type), cache=True, nogil=True)
+def refresh(s: Arrays) -> None:
+    """Sum up the open positions after a change: units, cost, swap, entry, and the nearest stop on each side."""
+    b = s.book[0]
+    b.long_units = 0
+    b.short_units = 0
+    b.long_cost = 0
+    b.short_cost = 0
+    b.long_stop = -_FAR
+    b.long_take = _FAR
+    b.short_stop = _FAR
+    b.short_take = -_FAR
+    b.open_swap_minor = 0.0
+    b.entry_price = np.nan
+    b.open_time_ns = s.positions[0].open_time_ns if b.n_positions > 0 else 0
+    for k in range(b.n_positions):
+        p = s.positions[k]
+        b.open_swap_minor += p.swap_minor
+        if p.side > 0:
+            b.long_units += p.units
+            b.long_cost += p.cost
+            if p.stop_points > 0:
+                b.long_stop = max(b.long_stop, p.stop_points)
+            if p.take_points > 0:
+                b.long_take = min(b.long_take, p.take_points)
+        else:
+            b.short_units += p.units
+            b.short_cost += p.cost
+            if p.stop_points > 0:
+                b.short_stop = min(b.short_stop, p.stop_points)
+            if p.take_points > 0:
+                b.short_take = max(b.short_take, p.take_points)
+    net = b.long_units - b.short_units
+    if net != 0:
+        b.entry_price = (b.long_cost - b.short_cost) / net * s.rules[0].point
+
+
+@njit(_i8(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8), cache=True, nogil=True)
+def reduce_position(
+    s: Arrays, k: int, units: int, points: int, time_ns: int, order_id: int, commission: int, reason: int
+) -> int:
+    """Close ``units`` of position ``k`` at ``points``; book profit and swap, add a CLOSED row, give the profit."""
+    b = s.book[0]
+    p = s.positions[k]
+    whole = units == p.units
+    cost = p.cost if whole else p.cost * units // p.units
+    moved = (points * units - cost) * p.side
+    profit = int(np.rint(profit_minor(s.rules[0], moved, points * s.rules[0].point)))
+    swap = int(np.rint(p.swap_minor if whole else p.swap_minor * units / p.units))
+    paid = p.commission_minor if whole else p.commission_minor * units // p.units
+    b.balance_minor += profit + swap
+    b.swap_minor += swap
+    emit(
+        s, _KIND_CLOSED, reason, time_ns, p.side, _OUT, order_id, p.position_id, units, points, p.stop_points,
+        p.take_points, profit, paid + commission, swap, p.open_time_ns, cost / units, 0.0,
+    )  # fmt: skip
+    if whole:
+        for j in range(k, b.n_positions - 1):
+            s.positions[j] = s.positions[j + 1]
+        b.n_positions -= 1
+    else:
+        p.units -= units
+        p.cost -= cost
+        p.swap_minor -= swap
+        p.commission_minor -= paid
+    return profit
+
+
+@njit(types.boolean(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8), cache=True, nogil=True)
+def apply_fill(
+    s: Arrays, order_id: int, side: int, units: int, close_id: int, stop_points: int, take_points: int, points: int,
+    time_ns: int, reason: int, commission_given: int, ticket: int,
+) -> bool:  # fmt: skip
+    """Book one deal: close, turn or open positions, charge commission, add FILL and CLOSED rows.
+
+    ``close_id`` names the position to close (0: the account's own rule). ``commission_given`` below zero: by the
+    rules. ``ticket`` is the broker's position number, 0: count our own. False when the position was gone.
+    """
+    b = s.book[0]
+    r = s.rules[0]
+    if close_id != 0:
+        k = 0
+        while k < b.n_positions and s.positions[k].position_id != close_id:
+            k += 1
+        if k == b.n_positions:
+            b.n_rejected += 1
+            emit(
+                s,
+                _KIND_REJECTED,
+                _GONE,
+                time_ns,
+                side,
+                0,
+                order_id,
+                close_id,
+                units,
+                points,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0.0,
+                0.0,
+            )
+            return False
+        units = min(units, s.positions[k].units)
+    elif r.hedging == 0 and b.n_positions > 0 and s.positions[0].side != side:
+        k = 0
+    else:
+        k = -1
+    closing = min(units, s.positions[k].units) if k >= 0 else 0
+    opening = units - closing
+    commission = commission_given
+    if commission < 0:
+        commission = int(np.rint(r.commission_minor_per_unit * units))
+    exit_part = commission * closing // units
+    b.balance_minor -= commission
+    b.commission_minor += commission
+    b.n_fills += 1
+    fill_row = b.n_out
+    entry = _IN if closing == 0 else _OUT if opening == 0 else _INOUT
+    touched = s.positions[k].position_id if k >= 0 else 0
+    emit(
+        s, _KIND_FILL, reason, time_ns, side, entry, order_id, touched, units, points, stop_points, take_points, 0,
+        commission, 0, 0, 0.0, 0.0,
+    )  # fmt: skip
+    if closing > 0:
+        s.out[fill_row].profit_minor = reduce_position(s, k, closing, points, time_ns, order_id, exit_part, reason)
+    if opening > 0:
+        if r.hedging == 0 and b.n_positions > 0:
+            p = s.positions[0]
+            p.units += opening
+            p.cost += points * opening
+            p.commission_minor += commission - exit_part
+        else:
+            if b.n_positions >= MAX_POSITIONS:
+                raise OverflowError("a book holds at most 64 positions")
+            p = s.positions[b.n_positions]
+            p.position_id = ticket if ticket != 0 else b.next_position_id
+            b.next_position_id += 1
+            p.side = side
+            p.units = opening
+            p.cost = points * opening
+            p.open_time_ns = time_ns
+            p.commission_minor = commission - exit_part
+            p.swap_minor = 0.0
+            b.n_positions += 1
+        p.stop_points = stop_points
+        p.take_points = take_points
+        s.out[fill_row].position_id = p.position_id
+    refresh(s)
+    return True
+
+
+@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
+def charge_swap(s: Arrays, nights: int) -> None:
+    """Accrue swap for ``nights`` on every open position."""
+    b = s.book[0]
+    r = s.rules[0]
+    for k in range(b.n_positions):
+        p = s.positions[k]
+        points = r.swap_long_points if p.side > 0 else r.swap_short_points
+        amount = points * p.units * nights * r.minor_per_point_unit
+        p.swap_minor += amount / b.bid if r.profit_by_price != 0 else amount
+    refresh(s)
+
+
+@njit(_f8(book_type, rules_type), cache=True, nogil=True)
+def margin_in_use(b: Any, r: Any) -> float:
+    """Margin of the open positions at the current quote, in minor units; on hedging accounts both sides count."""
+    margin = (b.long_units + b.short_units) * r.margin_minor_per_unit
+    if r.margin_by_price != 0:
+        margin *= b.ask if b.long_units >= b.short_units else b.bid
+    return margin
