@@ -254,10 +254,15 @@ class Streams:
         self.ticks = f"{prefix}:ticks"
         self.quarantine = f"{prefix}:quarantine"
         self.intents = f"{prefix}:intents"
+        self.intents_open = f"{prefix}:intents:open"
+        """Hash: ``position`` -> last intent read by the bridge, intent's stream id -> one not yet reported on."""
         self.reports = f"{prefix}:reports"
         self.desk = f"{prefix}:desk"
         self.latest = f"{prefix}:latest"
         """Hash: symbol -> JSON of the last tick, ``@desk`` -> the desk's last state, ``@account:<agent>`` -> account."""
+
+        self.readers = f"{prefix}:readers"
+        """Hash: reader (``recorder``) -> id of the last entry of ``ticks`` that it has dealt with."""
 
     def agent_seq(self, agent: str) -> str:
         """Hash with ``tick`` and ``report``: the last sequence numbers published for this agent, set in the
@@ -268,3 +273,13 @@ class Streams:
     def ticket(ticket: str) -> str:
         """A single-use ticket for a page's live stream: JSON with tenant, user, tier; expires after 30 s."""
         return f"th:ticket:{ticket}"
+
+    @staticmethod
+    def lock(name: str) -> str:
+        """A lock that one process holds at a time."""
+        return f"th:lock:{name}"
+
+    @staticmethod
+    def rate(key: str) -> str:
+        """How fast one user or tenant may call."""
+        return f"th:rate:{key}"
