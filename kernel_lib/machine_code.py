@@ -60,7 +60,7 @@ def _install() -> None:
         except OSError:  # another process was first, or nothing can be written: then numba compiles in memory
             pass
     if os.access(target, os.W_OK):
-        numba.config.CACHE_DIR = str(target)
+        numba.config.CACHE_DIR = str(target)  # type: ignore[attr-defined]
 
 
 _install()

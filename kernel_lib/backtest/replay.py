@@ -84,7 +84,8 @@ class Replay:
         profit = self.book.money(n["balance_minor"] - n["deposit_minor"])
         stopped = f", stopped: {self.fault}" if self.fault else ""
         return (
-            f"<Replay {self.strategy.name} on {self.instrument.symbol}: {self.n_ticks:,} ticks, {n['n_orders']:,} orders, "
+            f"<Replay {self.strategy.name} on {self.instrument.symbol}: {self.n_ticks:,} ticks, "
+            f"{n['n_orders']:,} orders, "
             f"{n['n_fills']:,} fills, closed profit {profit:,.2f} {self.book.account.currency}{stopped}>"
         )
 
@@ -221,8 +222,7 @@ def _loop_for(propose: Callable[..., Any]) -> Callable[..., int]:
                 catch_up(s, time_ns)
             if quote(b, r, v, time_ns, tick.bid, tick.ask, 0):
                 settle(s)
-            if b.equity_minor < lowest[0]:
-                lowest[0] = b.equity_minor
+            lowest[0] = min(lowest[0], b.equity_minor)
             target, units, stop_points, take_points, status = propose(
                 fs, forming, m, z, v, time_ns, tick.bid, tick.ask, p
             )

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, types
 
-import kernel_lib.machine_code
-
+import kernel_lib.machine_code  # noqa: F401  (says where compiled code is kept)
 from kernel_lib.errors import BadData
 from kernel_lib.market.bar import BAR, Bar, bar_length_ns, bar_length_text
 from kernel_lib.market.tick import TICK
 
 __all__ = ["Feature", "compiled", "inlined", "positive", "whole"]
+
+_COLUMNS = ("open", "high", "low", "close", "volume", "spread")
 
 Update = Callable[[npt.NDArray[np.float64], Bar], None]
 
@@ -150,8 +151,8 @@ def _as_bars(series: Any) -> npt.NDArray[np.void]:
         named = {
             str(name).lower(): np.asarray(series[name], dtype=np.float64)
             for name in columns
-            if str(name).lower() in BAR.names[1:]
-        }  # type: ignore[operator, unused-ignore]
+            if str(name).lower() in _COLUMNS
+        }
         if "close" not in named:
             raise BadData(f"a frame must have a 'close' column, it has {list(columns)!r}")
         return _from_columns(len(series), named)

@@ -1,5 +1,7 @@
 """Moving average convergence and divergence."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,10 +19,10 @@ _FAST, _SLOW, _SIGNAL = 3, 8, 13
 def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
     fast = ema_push(s, _FAST, bar.close)
     slow = ema_push(s, _SLOW, bar.close)
-    if slow != slow or fast != fast:
+    if math.isnan(slow) or math.isnan(fast):
         return
     signal = ema_push(s, _SIGNAL, fast - slow)
-    if signal == signal:
+    if not math.isnan(signal):
         s[0] = fast - slow
         s[1] = signal
         s[2] = fast - slow - signal

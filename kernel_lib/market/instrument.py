@@ -56,7 +56,7 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             if not (math.isfinite(number) and number > 0):
                 raise BadData(f"{self.symbol}: {name} must be a positive finite number, it was {number!r}")
         if not 0 <= self.digits <= 8 or not math.isclose(self.point, 10.0**-self.digits, rel_tol=1e-9):
-            raise BadData(f"{self.symbol}: point must be 10 ** -digits, it was {self.point!r} with {self.digits} digits")
+            raise BadData(f"{self.symbol}: point must be 10 ** -digits, it was {self.point!r}, digits {self.digits!r}")
         if self.min_lots > self.max_lots:
             raise BadData(f"{self.symbol}: min_lots {self.min_lots} must not exceed max_lots {self.max_lots}")
 

@@ -247,7 +247,7 @@ _classes: dict[tuple[str, tuple[str, ...]], Any] = {}
 def _tuple_class(name: str, fields: tuple[str, ...]) -> Any:
     """One class for each set of names, so that equal strategies share compiled code."""
     if (name, fields) not in _classes:
-        _classes[name, fields] = namedtuple(name, fields)  # type: ignore[misc]  # noqa: PYI024
+        _classes[name, fields] = namedtuple(name, fields)
     return _classes[name, fields]
 
 

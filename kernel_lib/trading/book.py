@@ -89,10 +89,18 @@ class Book:
     def on_broker(self, event: npt.NDArray[np.void] | np.void) -> None:
         """Take one :data:`BROKER_EVENT` of an outside broker."""
         e = event[0] if getattr(event, "ndim", 0) else event
-        dispose.on_broker(
-            self._roomy(), e["kind"], e["order_id"], e["position_id"], e["units"], e["points"], e["time_ns"],
-            e["commission_minor"], e["swap_minor"], e["reason"],
-        )  # fmt: skip
+        names = (
+            "kind",
+            "order_id",
+            "position_id",
+            "units",
+            "points",
+            "time_ns",
+            "commission_minor",
+            "swap_minor",
+            "reason",
+        )
+        dispose.on_broker(self._roomy(), *(int(e[name]) for name in names))
 
     def control(self, control: Control, time_ns: int) -> None:
         """Pause, resume or kill."""
@@ -168,7 +176,8 @@ class Book:
     def __repr__(self) -> str:
         n = self.numbers
         net = self.lots(n["long_units"] - n["short_units"])
-        return f"<Book {self.instrument.symbol} {net:+g} lots, equity {self.money(n['equity_minor']):.2f}, {self.state.name.lower()}>"
+        equity = self.money(n["equity_minor"])
+        return f"<Book {self.instrument.symbol} {net:+g} lots, equity {equity:.2f}, {self.state.name.lower()}>"
 
     def _roomy(self) -> Arrays:
         if int(self.arrays.book["n_out"][0]) > self.arrays.out.size - MAX_ROWS_PER_EVENT:

@@ -130,6 +130,36 @@ def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: i
     emit(s, _ORDER, 0, b.time_ns, side, 0, order_id, position_id, units, points, stop, take, 0, 0, 0, 0, 0.0, 0.0)
 
 
+@njit(_f8(book_type, rules_type), nogil=True, cache=True)
+def _floating(b: Any, r: Any) -> float:
+    """Give the floating profit in minor units, swap included."""
+    moved = (b.bid_points * b.long_units - b.long_cost) + (b.short_cost - b.ask_points * b.short_units)
+    return profit_minor(r, moved, b.bid) + b.open_swap_minor
+
+
+@njit(types.boolean(book_type, rules_type, view_type, _f8), nogil=True, cache=True)
+def _mark(b: Any, r: Any, v: Any, floating: float) -> bool:
+    """Set equity, drawdown and the strategy's view; True when the daily loss is reached just now."""
+    equity = b.balance_minor + floating
+    b.equity_minor = equity
+    if equity > b.peak_minor:
+        b.peak_minor = equity
+    else:
+        drawdown = b.peak_minor - equity
+        b.drawdown_minor = max(b.drawdown_minor, drawdown)
+        if drawdown > b.drawdown_fraction * b.peak_minor:
+            b.drawdown_fraction = drawdown / b.peak_minor
+    v.units = b.long_units - b.short_units
+    v.in_flight = b.n_working
+    v.n_stopped = b.n_stopped
+    v.state = b.state
+    v.floating_minor = floating
+    v.equity_minor = equity
+    v.entry_price = b.entry_price
+    v.open_time_ns = b.open_time_ns
+    return b.loss_locked == 0 and equity <= b.day_start_minor * (1.0 - r.daily_loss_fraction)
+
+
 @njit(types.void(arrays_type, _i8, _i8, _i8, _i8), nogil=True, cache=True)
 def _move(s: Arrays, current: int, desired: int, stop_points: int, take_points: int) -> None:
     """Send what takes the position from ``current`` to ``desired``, as far as the limits allow."""
@@ -180,45 +210,7 @@ def _move(s: Arrays, current: int, desired: int, stop_points: int, take_points: 
             _send(s, side, left, 0, stop, take)
     if b.next_due_ns <= b.time_ns:
         fill_due(s, b.time_ns + 1)
-
-
-@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
-def _take_swap(s: Arrays, position_id: int, swap: int) -> None:
-    """Note the swap that the broker booked with a close."""
-    for j in range(s.book[0].n_positions):
-        if s.positions[j].position_id == position_id:
-            s.positions[j].swap_minor += swap
-
-
-@njit(_f8(book_type, rules_type), nogil=True, cache=True)
-def _floating(b: Any, r: Any) -> float:
-    """Give the floating profit in minor units, swap included."""
-    moved = (b.bid_points * b.long_units - b.long_cost) + (b.short_cost - b.ask_points * b.short_units)
-    return profit_minor(r, moved, b.bid) + b.open_swap_minor
-
-
-@njit(types.boolean(book_type, rules_type, view_type, _f8), nogil=True, cache=True)
-def _mark(b: Any, r: Any, v: Any, floating: float) -> bool:
-    """Set equity, drawdown and the strategy's view; True when the daily loss is reached just now."""
-    equity = b.balance_minor + floating
-    b.equity_minor = equity
-    if equity > b.peak_minor:
-        b.peak_minor = equity
-    else:
-        drawdown = b.peak_minor - equity
-        if drawdown > b.drawdown_minor:
-            b.drawdown_minor = drawdown
-        if drawdown > b.drawdown_fraction * b.peak_minor:
-            b.drawdown_fraction = drawdown / b.peak_minor
-    v.units = b.long_units - b.short_units
-    v.in_flight = b.n_working
-    v.n_stopped = b.n_stopped
-    v.state = b.state
-    v.floating_minor = floating
-    v.equity_minor = equity
-    v.entry_price = b.entry_price
-    v.open_time_ns = b.open_time_ns
-    return b.loss_locked == 0 and equity <= b.day_start_minor * (1.0 - r.daily_loss_fraction)
+        _mark(b, r, s.seen[0], _floating(b, r))
 
 
 @njit(types.void(arrays_type, _i8), nogil=True, cache=True)
@@ -339,6 +331,14 @@ def on_target(s: Arrays, target: float, target_units: int, stop_points: int, tak
         _move(s, current, desired, stop_points, take_points)
 
 
+@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
+def _take_swap(s: Arrays, position_id: int, swap: int) -> None:
+    """Note the swap that the broker booked with a close."""
+    for j in range(s.book[0].n_positions):
+        if s.positions[j].position_id == position_id:
+            s.positions[j].swap_minor += swap
+
+
 @njit(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
 def on_broker(
     s: Arrays, kind: int, order_id: int, position_id: int, units: int, points: int, time_ns: int, commission: int,
@@ -346,6 +346,8 @@ def on_broker(
 ) -> None:  # fmt: skip
     """Take one event of an outside broker: accepted, filled (in parts too), rejected, or closed on its side."""
     b = s.book[0]
+    if b.n_ticks == 0:
+        return
     k = 0
     while k < b.n_working and s.working[k].order_id != order_id:
         k += 1
@@ -399,6 +401,7 @@ def on_broker(
                 apply_fill(s, order_id, -p.side, units, position_id, 0, 0, points, time_ns, reason, commission, 0)
                 b.n_stopped += 1
                 break
+    _mark(b, s.rules[0], s.seen[0], _floating(b, s.rules[0]))
 
 
 @njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)

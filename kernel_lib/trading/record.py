@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import from_dtype, types
 
-import kernel_lib.machine_code
+import kernel_lib.machine_code  # noqa: F401  (says where compiled code is kept)
 
 __all__ = [
     "BOOK",
@@ -316,7 +316,7 @@ class Arrays(NamedTuple):
     out: npt.NDArray[np.void]
 
 
-def _records(dtype: np.dtype) -> types.Array:  # type: ignore[type-arg]
+def _records(dtype: np.dtype) -> types.Array:
     return types.Array(from_dtype(dtype), 1, "C")
 
 

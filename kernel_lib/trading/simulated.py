@@ -3,6 +3,8 @@
 Compiled; used by replay and by the live desk on paper, so both fill alike.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit, types
 
@@ -16,7 +18,7 @@ _i8 = types.int64
 
 
 @njit(types.uint64(types.uint64, types.uint64), cache=True, nogil=True)
-def _mix(seed: int, number: int) -> int:
+def _mix(seed: Any, number: Any) -> Any:
     """Hash two numbers into 64 even bits (SplitMix64, Steele et al. 2014): randomness without hidden state."""
     z = np.uint64(seed) + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -1,0 +1,92 @@
+"""Indicators against the published vectors of Stock.Indicators (502 daily bars, double precision)."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kernel_lib import features as f
+from kernel_lib.errors import BadData
+from kernel_lib.market.bar import BAR
+
+# file, feature, {our output: their field}
+CASES = [
+    ("ema", f.ema(20), {"value": "ema"}),
+    ("sma", f.sma(20), {"value": "sma"}),
+    ("rsi", f.rsi(14), {"value": "rsi"}),
+    ("macd", f.macd(12, 26, 9), {"value": "macd", "signal": "signal", "histogram": "histogram"}),
+    ("bb", f.bollinger(20, 2.0), {"middle": "sma", "upper": "upperBand", "lower": "lowerBand"}),
+    ("atr", f.atr(14), {"value": "atr"}),
+    ("adx", f.adx(14), {"value": "adx", "plus": "pdi", "minus": "mdi"}),
+    ("stoch", f.stochastic(14, 3, 3), {"value": "k", "signal": "d"}),
+    ("bb", f.zscore(20), {"value": "zScore"}),
+]
+
+
+def quotes(data_dir: Path) -> np.ndarray:
+    with (data_dir / "reference/skender_stock_indicators/quotes/default.csv").open(encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    bars = np.zeros(len(rows), BAR)
+    for name in ("open", "high", "low", "close", "volume"):
+        bars[name] = [float(row[name]) for row in rows]
+    return bars
+
+
+@pytest.mark.parametrize(("file", "feature", "fields"), CASES, ids=[f"{c[0]}-{c[1]!r}" for c in CASES])
+def test_it_agrees_with_stock_indicators(
+    data_dir: Path, file: str, feature: f.Feature, fields: dict[str, str]
+) -> None:
+    path = data_dir / "reference/skender_stock_indicators/results" / f"{file}.standard.json"
+    published = json.loads(path.read_text(encoding="utf-8-sig"))
+    shown = feature(quotes(data_dir))
+    shown = shown if isinstance(shown, dict) else {"value": shown}
+    for ours, theirs in fields.items():
+        expected = np.array([row.get(theirs) if row.get(theirs) is not None else np.nan for row in published])
+        both = np.isfinite(expected) & np.isfinite(shown[ours])
+        assert both.sum() >= len(expected) - feature.warmup
+        np.testing.assert_allclose(shown[ours][both], expected[both], rtol=1e-9, atol=1e-9)
+
+
+def test_donchian_holds_the_published_channel_one_bar_later(data_dir: Path) -> None:
+    """Theirs leaves the newest bar out, ours has it in: so ours of yesterday is theirs of today."""
+    path = data_dir / "reference/skender_stock_indicators/results/donchian.standard.json"
+    published = json.loads(path.read_text(encoding="utf-8-sig"))
+    shown = f.donchian(20)(quotes(data_dir))
+    theirs = np.array([row["upperBand"] if row.get("upperBand") is not None else np.nan for row in published])
+    np.testing.assert_allclose(shown["upper"][19:-1], theirs[20:])
+
+
+def test_tick_rate_counts_events_by_their_own_time() -> None:
+    bars = np.zeros(5, BAR)
+    bars["time_ns"] = np.array([0, 1, 2, 3, 4]) * 500_000_000
+    np.testing.assert_allclose(f.tick_rate(2)(bars), [np.nan, np.nan, 2.0, 2.0, 2.0])
+
+
+def test_rolling_sums_do_not_drift_over_a_million_updates() -> None:
+    prices = np.concatenate([np.full(10, 1e9), 1.1 + 0.01 * np.sin(np.arange(1_000_000))])
+    window = prices[-50:]
+    assert f.sma(50)(prices)[-1] == pytest.approx(window.mean(), abs=1e-12)
+    assert f.bollinger(50)(prices)["upper"][-1] == pytest.approx(window.mean() + 2 * window.std(), abs=1e-9)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, True, "5", 10**9])
+def test_a_window_that_is_no_whole_number_is_refused(bad: object) -> None:
+    with pytest.raises(BadData, match="span must be a whole number"):
+        f.ema(bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", ["x", "0m", "5", "-1m", "8d", "1.5h"])
+def test_a_bar_length_that_is_none_is_refused(bad: str) -> None:
+    with pytest.raises(BadData):
+        f.rsi(14, bars=bad)
+
+
+def test_a_series_without_a_close_is_refused() -> None:
+    import pandas as pd
+
+    with pytest.raises(BadData, match="'close' column"):
+        f.sma(2)(pd.DataFrame({"price": [1.0]}))
+    with pytest.raises(BadData, match="one dimension"):
+        f.sma(2)(np.zeros((2, 2)))
