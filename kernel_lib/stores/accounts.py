@@ -44,12 +44,13 @@ class Tenant(msgspec.Struct, frozen=True):
 
 
 class User(msgspec.Struct, frozen=True):
-    """One person of one tenant; names are unique over the whole hub."""
+    """One person of one tenant; names and numbers are unique over the whole hub, a number is never given again."""
 
     tenant: str
     name: str
     role: Role
     password_hash: Secret
+    number: int = 0
 
 
 class Strategy(msgspec.Struct, frozen=True):
@@ -194,13 +195,13 @@ class PostgresAccounts:
     def find_login(self, name: str) -> User | None:
         """Find a user by hub name, before the tenant is known; sees that one row and no other."""
         with self._transaction(login=name) as connection:
-            row = connection.execute("SELECT tenant_id, name, role, password_hash FROM users").fetchone()
+            row = connection.execute("SELECT tenant_id, name, role, password_hash, number FROM users").fetchone()
         return _user(row) if row else None
 
     def users(self, tenant: str) -> list[User]:
         """List a tenant's users."""
         with self._transaction(tenant=tenant) as connection:
-            rows = connection.execute("SELECT tenant_id, name, role, password_hash FROM users ORDER BY name").fetchall()
+            rows = connection.execute("SELECT tenant_id, name, role, password_hash, number FROM users ORDER BY name").fetchall()
         return [_user(row) for row in rows]
 
     def create_user(self, tenant: str, name: str, role: Role, password_hash: Secret) -> None:
@@ -368,4 +369,4 @@ def _become_app(connection: psycopg.Connection[Any]) -> None:
 
 
 def _user(row: dict[str, Any]) -> User:
-    return User(row["tenant_id"], row["name"], row["role"], Secret(row["password_hash"]))
+    return User(row["tenant_id"], row["name"], row["role"], Secret(row["password_hash"]), row["number"])

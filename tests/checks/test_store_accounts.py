@@ -151,7 +151,7 @@ def test_the_catalog_isolates_every_tenant_table(accounts_url: str) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["DELETE FROM audit", "UPDATE audit SET who = 'x'", "UPDATE approvals SET mode = 'live'", "DELETE FROM approvals",
+    ["DELETE FROM audit", "UPDATE audit SET who = 'x'", "UPDATE approvals SET mode = 'mt5'", "DELETE FROM approvals",
      "UPDATE strategies SET bundle = ''", "UPDATE strategies SET author = 'x'", "DROP TABLE users",
      "ALTER TABLE users DISABLE ROW LEVEL SECURITY", "SELECT * FROM alembic_version"],
 )  # fmt: skip

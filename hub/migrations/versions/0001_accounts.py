@@ -19,6 +19,8 @@ CREATE TABLE tenants (
 CREATE TABLE users (
     tenant_id text NOT NULL REFERENCES tenants ON DELETE CASCADE,
     name text NOT NULL CHECK (name ~ '^[a-z][a-z0-9_-]{0,39}$'),
+    -- The user's uid inside sandboxes is derived from it; never given twice.
+    number integer GENERATED ALWAYS AS IDENTITY,
     role text NOT NULL CHECK (role IN ('quant', 'trader', 'admin')),
     password_hash text NOT NULL CHECK (password_hash LIKE '$argon2id$%'),
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -41,7 +43,7 @@ CREATE TABLE approvals (
     tenant_id text NOT NULL,
     hash text NOT NULL,
     approver text NOT NULL,
-    mode text NOT NULL CHECK (mode IN ('shadow', 'paper', 'canary', 'live')),
+    mode text NOT NULL CHECK (mode IN ('paper', 'mt5')),
     signature bytea NOT NULL,
     signed_statement bytea NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),

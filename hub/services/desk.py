@@ -1,0 +1,73 @@
+"""The engine's control, as the api reaches it: one short-lived token a call, one answer or a refusal."""
+
+import json
+import time
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
+from kernel_lib.errors import Refused
+from kernel_lib.keys import issue_token
+
+__all__ = ["DeskControl", "EngineControl"]
+
+_LIFETIME_S = 30
+_TIMEOUT_S = 5.0
+
+
+class DeskControl(Protocol):
+    """What the api asks of a tenant's desk."""
+
+    async def state(self, tenant: str, user: str) -> dict[str, Any]: ...
+    async def command(self, tenant: str, user: str, verb: str, details: dict[str, Any]) -> dict[str, Any]: ...
+
+
+class EngineControl:
+    """The engine's control on loopback.
+
+    Parameters
+    ----------
+    url : str
+        ``http://127.0.0.1:8007``.
+    key : Ed25519PrivateKey
+        Signs one token a call, for this user, this tenant and the audience ``control``.
+    """
+
+    def __init__(self, url: str, key: Ed25519PrivateKey) -> None:
+        self._url = url
+        self._key = key
+
+    async def state(self, tenant: str, user: str) -> dict[str, Any]:
+        """Give the desk's state."""
+        return await self._call("GET", f"/desks/{tenant}", tenant, user, None)
+
+    async def command(self, tenant: str, user: str, verb: str, details: dict[str, Any]) -> dict[str, Any]:
+        """Send ``pause``, ``resume``, ``kill`` or ``reload``."""
+        return await self._call("POST", f"/desks/{tenant}/{verb}", tenant, user, {"by": user, **details})
+
+    async def _call(
+        self, method: str, path: str, tenant: str, user: str, body: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        token = issue_token(
+            self._key, subject=user, tenant=tenant, audience="control", now_s=int(time.time()), lifetime_s=_LIFETIME_S
+        )
+        request = HTTPRequest(
+            self._url + path, method=method, body=None if body is None else json.dumps(body), follow_redirects=False,
+            headers={"Authorization": f"Bearer {token.reveal()}", "Content-Type": "application/json"},
+            connect_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S,
+        )  # fmt: skip
+        try:
+            response = await AsyncHTTPClient().fetch(request, raise_error=False)
+            content = json.loads(response.body or b"{}")
+        except (OSError, ValueError) as error:
+            raise Refused(
+                "engine_unreachable", f"the engine must answer, it did not ({type(error).__name__})"
+            ) from None
+        if response.code == 599 or not isinstance(content, dict):
+            raise Refused(
+                "engine_unreachable", "the engine must answer, it did not; 'tickhub status' says whether it runs"
+            )
+        if response.code >= 400:
+            raise Refused(str(content.get("error", "engine")), str(content.get("message", "the engine refused")))
+        return content

@@ -1,0 +1,230 @@
+"""The api lets each role do its part, keeps maker and checker apart, and leaves a trail."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import msgspec
+import pytest
+
+from hub.services.api import api_app
+from hub.services.desk import EngineControl
+from hub.services.doorman import Doorman
+from kernel_lib.config import Home
+from kernel_lib.errors import Refused
+from kernel_lib.keys import create_keys, read_private_key, read_public_key
+from kernel_lib.market.instrument import EURUSD
+from kernel_lib.passport import MAX_BUNDLE_BYTES, Passport, load_approved, verify
+from kernel_lib.stores.accounts import PostgresAccounts
+from kernel_lib.stores.live import RedisLive
+from kernel_lib.trading.account import RiskLimits
+from tests.hub.services.running import AbsentDesk, NameTokens, ObedientDesk, running, token
+
+PREFIX = "/services/api"
+
+
+@pytest.fixture(scope="module")
+def api(accounts: PostgresAccounts, live: RedisLive) -> Iterator[tuple[httpx.Client, ObedientDesk, Home]]:
+    desk = ObedientDesk()
+    with TemporaryDirectory() as place:
+        home = Home(Path(place) / "home").create()
+        create_keys(home)
+
+        def build() -> object:
+            doorman = Doorman(NameTokens(), accounts)
+            return api_app(doorman, live, accounts, desk, home, read_private_key(home))
+
+        with running(build, Path(place) / "api.sock", max_body_bytes=MAX_BUNDLE_BYTES) as client:  # type: ignore[arg-type]
+            yield client, desk, home
+
+
+def bundle_of(tenant: str, author: str, name: str = "ema_cross") -> bytes:
+    return Passport(
+        name=name, source="# a strategy", entry="ema_cross", instrument=EURUSD, author=author, tenant=tenant,
+        created_ns=1, limits=RiskLimits(max_lots=0.1),
+    ).encode()  # fmt: skip
+
+
+def submit(client: httpx.Client, tenant: str, name: str = "ema_cross") -> str:
+    user = f"{tenant}-quant"
+    response = client.post(f"{PREFIX}/strategies", content=bundle_of(tenant, user, name), headers=token(user))
+    assert response.status_code == 201, response.text
+    return str(response.json()["hash"])
+
+
+def test_me_says_who_and_what_is_allowed(api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]) -> None:
+    tenant = tenants["free"]
+    answer = api[0].get(f"{PREFIX}/me", headers=token(f"{tenant}-trader")).json()
+    assert (answer["user"], answer["tenant"], answer["role"]) == (f"{tenant}-trader", tenant, "trader")
+    assert (answer["tier"], answer["limits"]["rows_per_query"]) == ("free", 100)
+
+
+def test_a_strategy_goes_from_quant_to_engine(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str], accounts: PostgresAccounts
+) -> None:
+    client, desk, home = api
+    tenant = tenants["pro"]
+    bundle_hash = submit(client, tenant)
+    assert submit(client, tenant) == bundle_hash
+    own = client.post(f"{PREFIX}/strategies/{bundle_hash}/approve", headers=token(f"{tenant}-quant"))
+    assert (own.status_code, own.json()["error"]) == (403, "role")
+    done = client.post(
+        f"{PREFIX}/strategies/{bundle_hash}/approve", json={"mode": "paper"}, headers=token(f"{tenant}-admin")
+    )
+    assert done.json() == {"hash": bundle_hash, "status": "approved", "engine_told": True}
+    assert desk.calls[-1] == (tenant, f"{tenant}-admin", "reload", {"reason": "approvals changed"})
+    stored = next(iter(load_approved(home, tenant)))
+    approved = verify(
+        stored.bundle, stored.approval, stored.signature, read_public_key(home), tenant=tenant, now_ns=time.time_ns()
+    )
+    assert (approved.approval.approver, approved.approval.mode) == (f"{tenant}-admin", "paper")
+    listed = client.get(f"{PREFIX}/strategies", headers=token(f"{tenant}-trader")).json()
+    assert [(each["hash"], each["status"]) for each in listed] == [(bundle_hash, "approved")]
+    again = client.post(f"{PREFIX}/strategies/{bundle_hash}/approve", headers=token(f"{tenant}-admin"))
+    assert (again.status_code, again.json()["error"]) == (409, "already_approved")
+    trail = [(entry.who, entry.what) for entry in reversed(accounts.audit(tenant))]
+    assert trail[-1] == (f"{tenant}-admin", "strategy_approved")
+    assert (f"{tenant}-quant", "strategy_submitted") in trail
+    rejected = client.post(
+        f"{PREFIX}/strategies/{bundle_hash}/reject",
+        json={"reason": "second thoughts"},
+        headers=token(f"{tenant}-admin"),
+    )
+    assert rejected.json()["status"] == "rejected"
+    assert list(load_approved(home, tenant)) == []
+
+
+def test_an_admin_cannot_approve_the_own_strategy(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]
+) -> None:
+    client, _, home = api
+    tenant, admin = tenants["pro"], f"{tenants['pro']}-admin"
+    mine = client.post(f"{PREFIX}/strategies", content=bundle_of(tenant, admin), headers=token(admin)).json()["hash"]
+    refused = client.post(f"{PREFIX}/strategies/{mine}/approve", headers=token(admin))
+    assert refused.status_code == 403
+    assert refused.json()["error"] in {"author_is_approver", "approver_is_author"}
+    assert mine not in {stored.hash for stored in load_approved(home, tenant)}
+
+
+def test_limits_above_the_tier_are_refused(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]
+) -> None:
+    client = api[0]
+    tenant = tenants["free"]
+    bundle_hash = submit(client, tenant)
+    wish = {"limits": msgspec.to_builtins(RiskLimits(max_lots=5.0))}
+    refused = client.post(f"{PREFIX}/strategies/{bundle_hash}/approve", json=wish, headers=token(f"{tenant}-admin"))
+    assert (refused.status_code, refused.json()["error"]) == (403, "tier_lots")
+
+
+def test_another_tenant_cannot_touch_a_strategy(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]
+) -> None:
+    client = api[0]
+    bundle_hash = submit(client, tenants["pro"], "canary")
+    theirs = token(f"{tenants['free']}-admin")
+    assert client.get(f"{PREFIX}/strategies", headers=theirs).json() == []
+    for verb in ("approve", "reject"):
+        refused = client.post(f"{PREFIX}/strategies/{bundle_hash}/{verb}", headers=theirs)
+        assert (refused.status_code, refused.json()["error"]) == (404, "unknown_strategy")
+    # A bundle that names another tenant or author is not taken.
+    for tenant, author in ((tenants["pro"], f"{tenants['free']}-quant"), (tenants["free"], f"{tenants['pro']}-quant")):
+        refused = client.post(
+            f"{PREFIX}/strategies", content=bundle_of(tenant, author), headers=token(f"{tenants['free']}-quant")
+        )
+        assert (refused.status_code, refused.json()["error"]) == (403, "wrong_author")
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"", 400), (b"\xff" * 100, 400), (b"{}", 400), (b"x" * (MAX_BUNDLE_BYTES + 1), 413), (b"\x80", 400)],
+    ids=["empty", "noise", "json", "too long", "empty map"],
+)
+def test_a_bundle_of_garbage_is_refused(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str], content: bytes, status: int
+) -> None:
+    user = f"{tenants['pro']}-quant"
+    try:
+        response = api[0].post(f"{PREFIX}/strategies", content=content, headers=token(user))
+    except (httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
+        # Too long a body is cut off before it is read.
+        assert status == 413
+        return
+    assert response.status_code in {status, 400}
+    assert api[0].get(f"{PREFIX}/strategies", headers=token(user)).json() == []
+
+
+def test_traders_switch_the_desk_and_quants_do_not(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str], accounts: PostgresAccounts
+) -> None:
+    client, desk, _ = api
+    tenant = tenants["pro"]
+    trader = token(f"{tenant}-trader")
+    assert client.get(f"{PREFIX}/desk", headers=trader).json() == {"tenant": tenant, "user": f"{tenant}-trader"}
+    for verb in ("pause", "resume", "kill"):
+        assert client.post(f"{PREFIX}/desk/{verb}", json={"reason": "r"}, headers=trader).json() == {"state": verb}
+        assert desk.calls[-1] == (tenant, f"{tenant}-trader", verb, {"reason": "r"})
+        assert accounts.audit(tenant, 1)[0].what == f"desk_{verb}"
+        refused = client.post(f"{PREFIX}/desk/{verb}", headers=token(f"{tenant}-quant"))
+        assert (refused.status_code, refused.json()["error"]) == (403, "role")
+    for body in (b"[]", b"{", b'{"reason": 1}', b'{"tenant": "x"}', b"\xff"):
+        assert client.post(f"{PREFIX}/desk/pause", content=body, headers=trader).status_code == 400
+
+
+def test_a_stream_ticket_names_the_caller(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str], live: RedisLive
+) -> None:
+    tenant = tenants["pro"]
+    ticket = api[0].post(f"{PREFIX}/stream-ticket", headers=token(f"{tenant}-trader")).json()["ticket"]
+    content = msgspec.json.decode(live.redeem_ticket(ticket))
+    assert content == {"tenant": tenant, "user": f"{tenant}-trader", "tier": "pro"}
+    with pytest.raises(Refused):
+        live.redeem_ticket(ticket)
+
+
+def test_the_trail_is_for_admins(api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]) -> None:
+    tenant = tenants["pro"]
+    assert api[0].get(f"{PREFIX}/audit", headers=token(f"{tenant}-quant")).json()["error"] == "role"
+    assert api[0].get(f"{PREFIX}/audit", headers=token(f"{tenant}-admin")).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    "path", ["me", "strategies", f"strategies/{'0' * 64}/approve", "strategies/zz/approve", "desk", "desk/pause",
+             "desk/explode", "stream-ticket", "audit", "", "..%2fdata", "me%00", "me?x=" + "y" * 5000],
+)  # fmt: skip
+def test_without_a_token_every_route_is_closed(
+    api: tuple[httpx.Client, ObedientDesk, Home], method: str, path: str
+) -> None:
+    response = api[0].request(method, f"{PREFIX}/{path}")
+    assert (response.status_code, response.json()["error"]) == (401, "no_token")
+
+
+def test_an_absent_engine_is_named(
+    accounts: PostgresAccounts, live: RedisLive, tenants: dict[str, str], tmp_path: Path
+) -> None:
+    home = Home(tmp_path / "home").create()
+    create_keys(home)
+
+    def build() -> object:
+        doorman = Doorman(NameTokens(), accounts)
+        return api_app(doorman, live, accounts, AbsentDesk(), home, read_private_key(home))
+
+    tenant = tenants["pro"]
+    with running(build, tmp_path / "api.sock") as client:  # type: ignore[arg-type]
+        answer = client.get(f"{PREFIX}/desk", headers=token(f"{tenant}-trader"))
+        assert (answer.status_code, answer.json()["error"]) == (503, "engine_unreachable")
+        bundle_hash = submit(client, tenant)
+        done = client.post(f"{PREFIX}/strategies/{bundle_hash}/approve", headers=token(f"{tenant}-admin")).json()
+        # The approval stands; the engine finds it when it starts.
+        assert (done["status"], done["engine_told"]) == ("approved", False)
+        assert len(list(load_approved(home, tenant))) == 1
+
+
+async def test_a_closed_port_is_an_absent_engine(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").create()
+    create_keys(home)
+    with pytest.raises(Refused, match="it did not"):
+        await EngineControl("http://127.0.0.1:9", read_private_key(home)).state("demo", "ann")
