@@ -53,7 +53,7 @@ class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """Frozen, tagged, strict."""
 
 
-class Hello(_Message, tag="hello"):
+class Hello(_Message, frozen=True, tag="hello"):
     """An agent's first message: who it serves and what it can trade."""
 
     agent: Name
@@ -68,14 +68,14 @@ class Hello(_Message, tag="hello"):
     version: Text = ""
 
 
-class Welcome(_Message, tag="welcome"):
+class Welcome(_Message, frozen=True, tag="welcome"):
     """The bridge's answer: what it has already made durable, so that the agent resumes after it."""
 
     tick_seq: Count
     report_seq: Count
 
 
-class TickBlock(_Message, tag="ticks"):
+class TickBlock(_Message, frozen=True, tag="ticks"):
     """Ticks ``seq_first .. seq_first + n - 1`` of one agent, of one symbol, in the order the terminal gave them."""
 
     agent: Name
@@ -99,14 +99,14 @@ class TickBlock(_Message, tag="ticks"):
         return np.frombuffer(self.ticks, dtype=TICK)
 
 
-class Ack(_Message, tag="ack"):
+class Ack(_Message, frozen=True, tag="ack"):
     """Everything up to these sequence numbers is durable at the bridge; the spool may forget it."""
 
     tick_seq: Count
     report_seq: Count
 
 
-class OrderIntent(_Message, tag="intent"):
+class OrderIntent(_Message, frozen=True, tag="intent"):
     """The engine asks for one order. ``key`` travels in the order's comment, so that it can be found again."""
 
     key: Name
@@ -127,7 +127,7 @@ class OrderIntent(_Message, tag="intent"):
     """After this instant the agent refuses to send it, and says so."""
 
 
-class Report(_Message, tag="report"):
+class Report(_Message, frozen=True, tag="report"):
     """What the broker did: numbered per agent, resent until acknowledged."""
 
     agent: Name
@@ -170,7 +170,7 @@ class BrokerPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     swap: float = 0.0
 
 
-class AccountState(_Message, tag="account"):
+class AccountState(_Message, frozen=True, tag="account"):
     """The broker's view of the account, sent every second and after each change."""
 
     agent: Name
@@ -184,14 +184,14 @@ class AccountState(_Message, tag="account"):
     positions: list[BrokerPosition]
 
 
-class Refusal(_Message, tag="refusal"):
+class Refusal(_Message, frozen=True, tag="refusal"):
     """Why the other side will not go on with something."""
 
     code: Text
     message: Text
 
 
-class Quarantined(_Message, tag="quarantined"):
+class Quarantined(_Message, frozen=True, tag="quarantined"):
     """A refused tick: nothing is thrown away, and the rule that refused it is named."""
 
     agent: Name

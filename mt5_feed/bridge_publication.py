@@ -1,0 +1,200 @@
+"""From an agent's messages to one transaction on the live bus, each message exactly once.
+
+The last sequence numbers are stored in the same transaction as the messages, so that after any crash the agent is
+told where to resume, and what it sends twice is dropped. When the bus fails in the middle nobody knows whether the
+transaction took place; the session then ends, and the next one reads the numbers back.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import redis.asyncio as redis
+from redis.asyncio.client import Pipeline
+
+from kernel_lib.errors import BadData, Refused
+from kernel_lib.market.tick import TICK, Ticks
+from kernel_lib.market.validation import Validator, Verdict
+from kernel_lib.wire import AccountState, Quarantined, Report, Streams, TickBlock, encode
+from mt5_feed.bridge_metrics import BridgeMetrics
+
+__all__ = ["IntentBook", "Publication", "PublicationConfig"]
+
+_UNKNOWN_SYMBOL = "unknown_symbol"
+
+
+class PublicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much the bus keeps.
+
+    Parameters
+    ----------
+    kept_ticks : int
+        About so many ticks stay in a tenant's stream, whatever the size of the blocks.
+    kept_blocks : int
+        Most entries of the tick stream.
+    kept_reports, kept_quarantined : int
+        Most entries of these streams.
+    """
+
+    kept_ticks: int = 4_000_000
+    kept_blocks: int = 500_000
+    kept_reports: int = 100_000
+    kept_quarantined: int = 100_000
+
+
+class IntentBook(Protocol):
+    """What closes an order intent once the agent has reported on it."""
+
+    def settle(self, pipeline: Pipeline, key: str) -> None:
+        """Queue the commands that forget the intent with this key."""
+
+
+class Publication:
+    """What one agent has published, and the rules by which more is added."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        tenant: str,
+        agent: str,
+        book: IntentBook,
+        metrics: BridgeMetrics,
+        config: PublicationConfig,
+    ) -> None:
+        self.tick_seq = 0
+        self.report_seq = 0
+        self.symbols: frozenset[str] = frozenset()
+        self._client = client
+        self._agent = agent
+        self._streams = Streams(tenant)
+        self._tenant = tenant
+        self._book = book
+        self._metrics = metrics
+        self._config = config
+        self._validators: dict[str, Validator] = {}
+        self._last_accepted: dict[str, bytes] = {}
+        self._ticks_per_block = 1.0
+
+    async def load(self) -> None:
+        """Read back what is durable: sequence numbers and each symbol's last accepted tick."""
+        stored: dict[bytes, bytes] = await self._client.hgetall(self._streams.agent_seq(self._agent))  # type: ignore[misc]
+        self.tick_seq = int(stored.get(b"tick", 0))
+        self.report_seq = int(stored.get(b"report", 0))
+        for name, packed in stored.items():
+            if name.startswith(b"last:") and len(packed) == TICK.itemsize:
+                self._validators[name[5:].decode()] = Validator(last=np.frombuffer(packed, dtype=TICK)[0])
+
+    async def publish(self, messages: Iterable[TickBlock | Report | AccountState], now_ns: int) -> None:
+        """Publish a batch in one transaction; afterwards ``tick_seq`` and ``report_seq`` are durable.
+
+        Raises
+        ------
+        Refused
+            Code ``sequence_gap`` or ``wrong_agent``; what came before that message in the batch is published.
+        BadData
+            A block is empty or not whole.
+        redis.RedisError
+            The bus failed and the outcome is unknown: end the session.
+        """
+        pipeline = self._client.pipeline(transaction=True)
+        fault: Exception | None = None
+        latest: dict[str, bytes] = {}
+        for message in messages:
+            try:
+                if message.agent != self._agent:
+                    raise Refused("wrong_agent", f"messages must carry the agent's own name {self._agent!r}")
+                if isinstance(message, TickBlock):
+                    self._add_ticks(pipeline, message, now_ns, latest)
+                elif isinstance(message, Report):
+                    self._add_report(pipeline, message)
+                else:
+                    latest[f"@account:{self._agent}"] = msgspec.json.encode(message)
+                    pipeline.xadd(
+                        self._streams.reports,
+                        {"m": encode(message)},
+                        maxlen=self._config.kept_reports,
+                        approximate=True,
+                    )
+            except (BadData, Refused) as error:
+                fault = error
+                break
+        if len(pipeline):
+            stored: dict[str, bytes | int] = {"tick": self.tick_seq, "report": self.report_seq}
+            for symbol in latest:
+                if symbol in self._last_accepted:
+                    stored[f"last:{symbol}"] = self._last_accepted[symbol]
+            pipeline.hset(self._streams.agent_seq(self._agent), mapping=stored)  # type: ignore[arg-type]
+            if latest:
+                pipeline.hset(self._streams.latest, mapping=latest)  # type: ignore[arg-type]
+            await pipeline.execute()
+        if fault is not None:
+            raise fault
+
+    def _add_ticks(self, pipeline: Pipeline, block: TickBlock, now_ns: int, latest: dict[str, bytes]) -> None:
+        ticks = block.array()
+        if not len(ticks):
+            raise BadData("a tick block must hold a tick, it was empty", source=self._agent)
+        first = block.seq_first
+        end = first + len(ticks) - 1
+        if end <= self.tick_seq:
+            self._metrics.duplicates.labels("ticks").inc(len(ticks))
+            return
+        if first > self.tick_seq + 1:
+            raise Refused("sequence_gap", f"the next tick must have number {self.tick_seq + 1}, it had {first}")
+        ticks = ticks[self.tick_seq + 1 - first :]
+        first = self.tick_seq + 1
+        verdict = self._judge(block.symbol, ticks, now_ns)
+        if len(verdict.accepted):
+            published = msgspec.structs.replace(
+                block, seq_first=first, ticks=verdict.accepted.tobytes(), bridge_ns=now_ns, n_received=len(ticks)
+            )
+            pipeline.xadd(
+                self._streams.ticks, {"m": encode(published)}, maxlen=self._kept(len(ticks)), approximate=True
+            )
+            last = verdict.accepted[-1]
+            self._last_accepted[block.symbol] = last.tobytes()
+            latest[block.symbol] = msgspec.json.encode(
+                {
+                    "symbol": block.symbol, "time_ns": int(last["time_ns"]), "bid": float(last["bid"]),
+                    "ask": float(last["ask"]), "seq": end, "agent": self._agent,
+                }
+            )  # fmt: skip
+            self._metrics.ticks.labels(self._tenant, self._agent).inc(len(verdict.accepted))
+        for index, rule in zip(verdict.refused.tolist(), verdict.rules, strict=True):
+            kept = Quarantined(
+                agent=self._agent, symbol=block.symbol, seq=first + index, rule=rule, tick=ticks[index].tobytes()
+            )
+            pipeline.xadd(
+                self._streams.quarantine, {"m": encode(kept)}, maxlen=self._config.kept_quarantined, approximate=True
+            )
+            self._metrics.refused.labels(rule).inc()
+        self.tick_seq = end
+
+    def _judge(self, symbol: str, ticks: Ticks, now_ns: int) -> Verdict:
+        if symbol not in self.symbols:
+            everything = np.arange(len(ticks), dtype=np.int64)
+            return Verdict(accepted=ticks[:0], refused=everything, rules=(_UNKNOWN_SYMBOL,) * len(ticks))
+        validator = self._validators.get(symbol)
+        if validator is None:
+            validator = self._validators[symbol] = Validator()
+        return validator.check(ticks, now_ns)
+
+    def _add_report(self, pipeline: Pipeline, report: Report) -> None:
+        if report.seq <= self.report_seq:
+            self._metrics.duplicates.labels("reports").inc()
+            return
+        if report.seq > self.report_seq + 1:
+            raise Refused(
+                "sequence_gap", f"the next report must have number {self.report_seq + 1}, it had {report.seq}"
+            )
+        pipeline.xadd(self._streams.reports, {"m": encode(report)}, maxlen=self._config.kept_reports, approximate=True)
+        if report.key:
+            self._book.settle(pipeline, report.key)
+        self._metrics.reports.labels(report.kind).inc()
+        self.report_seq = report.seq
+
+    def _kept(self, n_ticks: int) -> int:
+        # Streams are trimmed by entries; blocks hold one tick live and a thousand in a replay.
+        self._ticks_per_block += 0.01 * (n_ticks - self._ticks_per_block)
+        return int(min(self._config.kept_blocks, max(1000.0, self._config.kept_ticks / self._ticks_per_block)))

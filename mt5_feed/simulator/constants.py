@@ -1,0 +1,78 @@
+"""The MetaTrader5 module's constants, where the simulator and the agent use them; values from the module itself."""
+
+__all__ = ["Constants", "ErrorCode", "Retcode"]
+
+
+class ErrorCode:
+    """``last_error()`` codes."""
+
+    OK = 1
+    FAIL = -1
+    INVALID_PARAMS = -2
+    NOT_FOUND = -4
+    AUTO_TRADING_DISABLED = -8
+    IPC_SEND = -10001
+    IPC_RECV = -10002
+    NO_IPC = -10004
+
+
+class Retcode:
+    """``order_send`` return codes."""
+
+    REQUOTE = 10004
+    REJECT = 10006
+    DONE = 10009
+    DONE_PARTIAL = 10010
+    TIMEOUT = 10012
+    INVALID = 10013
+    INVALID_VOLUME = 10014
+    INVALID_PRICE = 10015
+    INVALID_STOPS = 10016
+    TRADE_DISABLED = 10017
+    MARKET_CLOSED = 10018
+    NO_MONEY = 10019
+    PRICE_OFF = 10021
+    NO_CHANGES = 10025
+    CLIENT_DISABLES_AT = 10027
+    INVALID_FILL = 10030
+    POSITION_CLOSED = 10036
+    INVALID_CLOSE_VOLUME = 10038
+
+
+class Constants:
+    """Class attributes with the module's names."""
+
+    COPY_TICKS_ALL = -1
+    COPY_TICKS_INFO = 1
+    COPY_TICKS_TRADE = 2
+    TRADE_ACTION_DEAL = 1
+    TRADE_ACTION_SLTP = 6
+    ORDER_TYPE_BUY = 0
+    ORDER_TYPE_SELL = 1
+    ORDER_TIME_GTC = 0
+    ORDER_FILLING_FOK = 0
+    ORDER_FILLING_IOC = 1
+    ORDER_FILLING_RETURN = 2
+    ORDER_STATE_FILLED = 4
+    ORDER_STATE_REJECTED = 5
+    POSITION_TYPE_BUY = 0
+    POSITION_TYPE_SELL = 1
+    DEAL_TYPE_BUY = 0
+    DEAL_TYPE_SELL = 1
+    DEAL_TYPE_BALANCE = 2
+    DEAL_ENTRY_IN = 0
+    DEAL_ENTRY_OUT = 1
+    DEAL_ENTRY_INOUT = 2
+    DEAL_REASON_CLIENT = 0
+    DEAL_REASON_EXPERT = 3
+    DEAL_REASON_SL = 4
+    DEAL_REASON_TP = 5
+    DEAL_REASON_SO = 6
+    ACCOUNT_MARGIN_MODE_RETAIL_NETTING = 0
+    ACCOUNT_MARGIN_MODE_RETAIL_HEDGING = 2
+    SYMBOL_TRADE_EXECUTION_INSTANT = 1
+    SYMBOL_TRADE_EXECUTION_MARKET = 2
+    SYMBOL_TRADE_EXECUTION_EXCHANGE = 3
+    TRADE_RETCODE_DONE = 10009
+    TRADE_RETCODE_DONE_PARTIAL = 10010
+    TRADE_RETCODE_PLACED = 10008
