@@ -6,7 +6,6 @@ from typing import Any
 
 from jupyterhub.auth import Authenticator
 from tornado import web
-from traitlets import Any as AnyTrait
 
 from hub.attempts import Attempts
 from hub.passwords import USERNAME, check_password
@@ -14,7 +13,7 @@ from kernel_lib.config import Secret
 from kernel_lib.errors import Transient
 from kernel_lib.stores.accounts import Accounts, User
 
-__all__ = ["AccountsAuthenticator", "groups_of"]
+__all__ = ["AccountsAuthenticator", "authenticator_over", "groups_of"]
 
 
 def groups_of(user: User) -> list[str]:
@@ -27,10 +26,15 @@ def groups_of(user: User) -> list[str]:
     return [*groups, f"admin:{user.tenant}"] if user.role == "admin" else groups
 
 
+def authenticator_over(accounts: Accounts) -> type["AccountsAuthenticator"]:
+    """Bind the authenticator to its store: JupyterHub makes it from its class, and copies what is configured."""
+    return type("AccountsAuthenticator", (AccountsAuthenticator,), {"accounts": accounts})
+
+
 class AccountsAuthenticator(Authenticator):
     """JupyterHub's authenticator over :class:`~kernel_lib.stores.accounts.Accounts`; nobody registers themselves."""
 
-    accounts: Accounts = AnyTrait(help="the accounts store")  # type: ignore[assignment]
+    accounts: Accounts
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)

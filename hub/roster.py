@@ -10,7 +10,7 @@ from kernel_lib.config import Home, Secret
 from kernel_lib.errors import Misconfigured
 from kernel_lib.stores.accounts import Tenant
 
-__all__ = ["SERVICES", "HubService", "create_tokens", "hub_roles", "hub_services", "read_token"]
+__all__ = ["SERVICES", "HubService", "create_tokens", "hub_roles", "hub_services", "read_token", "service_routes"]
 
 
 class HubService(msgspec.Struct, frozen=True):
@@ -35,10 +35,13 @@ _RESEARCHER = ("servers!user", "access:servers!user")
 def hub_services(home: Home) -> list[dict[str, Any]]:
     """Write the services as JupyterHub's ``services`` setting."""
     return [
-        {"name": each.name, "url": unix_url(service_socket(home, each.name)), "display": False,
-         "api_token": read_token(home, each.name).reveal(), "oauth_no_confirm": True}
-        for each in SERVICES
-    ]  # fmt: skip
+        {"name": each.name, "display": False, "api_token": read_token(home, each.name).reveal()} for each in SERVICES
+    ]
+
+
+def service_routes(home: Home) -> dict[str, str]:
+    """Write where the proxy finds each service, by path."""
+    return {f"/services/{each.name}/": unix_url(service_socket(home, each.name)) for each in SERVICES}
 
 
 def hub_roles(tenants: list[Tenant]) -> list[dict[str, Any]]:
