@@ -296,8 +296,15 @@ def unmoved(b: Any, target: float, target_units: int, status: int) -> bool:
     if b.state == _KILLED or status >= _BAD:
         return False
     if status == _DECIDED:
-        if target != b.last_target or target_units != b.long_units - b.short_units:
+        current = b.long_units - b.short_units
+        if target != b.last_target:
             return False
+        if target_units != current:
+            # Locked for the day, flat, and asked for the same again: the refusal stands in the record already.
+            if b.loss_locked == 0 or current != 0 or b.denied_reason != _DAILY_LOSS or b.denied_units != target_units:
+                return False
+            b.n_decisions += 1
+            return True
         b.n_decisions += 1
     b.denied_reason = 0
     return True

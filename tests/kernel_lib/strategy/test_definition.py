@@ -38,7 +38,12 @@ def test_its_source_runs_on_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("def (", "SyntaxError"), ("raise ValueError(1)", "ValueError"), ("x = 1", "defines none"), (SOURCE, "defines mine")],
+    [
+        ("def (", "SyntaxError"),
+        ("raise ValueError(1)", "ValueError"),
+        ("x = 1", "defines none"),
+        (SOURCE, "defines mine"),
+    ],
 )
 def test_a_source_that_does_not_make_the_strategy_is_a_fault_with_its_reason(source: str, message: str) -> None:
     with pytest.raises(StrategyFault, match=message):
@@ -46,7 +51,7 @@ def test_a_source_that_does_not_make_the_strategy_is_a_fault_with_its_reason(sou
 
 
 def test_what_cannot_work_is_refused_at_once() -> None:
-    with pytest.raises(Misconfigured, match="x.bid"):
+    with pytest.raises(Misconfigured, match=r"x\.bid"):
         strategy(features={"bid": f.ema(2)})(decide)
     with pytest.raises(BadData, match="plain name"):
         strategy(features={"class": f.ema(2)})(decide)

@@ -249,7 +249,7 @@ def test_profit_in_another_currency_is_converted_at_the_close() -> None:
 
 
 def test_a_currency_without_a_rate_is_refused_by_name() -> None:
-    with pytest.raises(Misconfigured, match="rates=.*'GBP'"):
+    with pytest.raises(Misconfigured, match=r"rates=.*'GBP'"):
         open_book(symbol="EURGBP")
 
 
@@ -295,9 +295,7 @@ def test_a_close_on_the_brokers_side_is_booked_and_unknown_events_change_nothing
     book.on_broker(external(BrokerKind.FILLED, 99, units=10, points=110010, position_id=9))
     book.on_broker(external(BrokerKind.CLOSED, 0, units=10, points=110010, position_id=12345))
     assert book.snapshot() == before
-    book.on_broker(
-        external(BrokerKind.CLOSED, 0, units=10, points=109910, position_id=9, reason=int(Reason.STOP_LOSS))
-    )
+    book.on_broker(external(BrokerKind.CLOSED, 0, units=10, points=109910, position_id=9, reason=int(Reason.STOP_LOSS)))
     assert len(book.positions) == 0
     assert book.numbers["balance_minor"] == 10_000_00 - 10_00
 

@@ -1,0 +1,96 @@
+"""The process supervisor: starts, notices, restarts, and leaves nothing behind."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from kernel_lib.config import Home
+from kernel_lib.errors import Transient
+from kernel_lib.supervise import Program, Supervisor
+
+LISTEN = """
+import os, socket, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open(sys.argv[2], "w").write(f"{os.getpid()} {child.pid}")
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen()
+while True: s.accept()[0].close()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def poll(true: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    deadline = monotonic() + timeout_s
+    while not true():
+        assert monotonic() < deadline, "timed out"
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_program_with_children_starts_restarts_and_leaves_nothing(home: Home, tmp_path: Path) -> None:
+    port, pids, script = free_port(), tmp_path / "pids", tmp_path / "listen.py"
+    script.write_text(LISTEN)
+    program = Program(
+        name="listener", argv=(sys.executable, str(script), str(port), str(pids)), ready=f"tcp:127.0.0.1:{port}"
+    )
+    supervisor = Supervisor(home)
+    seen: list[tuple[str, str]] = []
+    try:
+        supervisor.start([program])
+        supervisor.wait_ready([program], 20.0, lambda name, news: seen.append((name, news)))
+        assert seen[-1] == ("listener", "ready")
+        first, child = map(int, pids.read_text().split())
+        supervisor.start([program])  # a second start changes nothing
+        assert running(first)
+        os.kill(first, 9)
+        poll(lambda: pids.read_text().split()[0] not in ("", str(first)))
+        supervisor.wait_ready([program], 20.0)
+        second, second_child = map(int, pids.read_text().split())
+    finally:
+        stopped = supervisor.stop()
+    assert stopped
+    assert not any(map(running, (second, second_child)))
+    assert not supervisor.stop()
+    if running(child):
+        os.kill(child, 9)
+
+
+def test_a_program_that_keeps_dying_is_named_with_the_end_of_its_log(home: Home) -> None:
+    program = Program(name="doomed", argv=(sys.executable, "-c", "raise SystemExit('no port left')"))
+    supervisor = Supervisor(home)
+    try:
+        supervisor.start([program])
+        with pytest.raises(Transient, match=r"(?s)doomed.*no port left"):
+            supervisor.wait_ready([program], 60.0)
+    finally:
+        supervisor.stop()
+
+
+def test_its_files_are_private(home: Home) -> None:
+    supervisor = Supervisor(home)
+    program = Program(
+        name="idle", argv=(sys.executable, "-c", "import time; time.sleep(600)"), env={"A": "50% it's, so"}
+    )
+    try:
+        supervisor.start([program])
+        supervisor.wait_ready([program], 20.0)
+        assert supervisor.config.stat().st_mode & 0o077 == 0
+        assert supervisor.socket.stat().st_mode & 0o077 == 0
+        pid = supervisor.states()[0]["pid"]
+        assert b"A=50% it's, so\0" in Path(f"/proc/{pid}/environ").read_bytes()
+    finally:
+        supervisor.stop()
