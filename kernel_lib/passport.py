@@ -190,7 +190,9 @@ def build_passport(
         evidence=dict(evidence or {}),
     )
     try:
-        decode_passport(passport.encode())  # constraints are checked on decode, not in the constructor
+        # Constraints are checked on decode, not in the constructor; and a whole number in a float's place becomes one.
+        passport = _decode(passport.encode(), Passport, "bundle")
+        decode_passport(passport.encode())
     except Refused as error:
         raise BadData(f"{strategy.name} cannot be promoted: {error}") from error
     return passport

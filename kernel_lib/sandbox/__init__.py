@@ -7,7 +7,7 @@ unless the caller says in so many words that the code is trusted.
 from kernel_lib.sandbox.bubblewrap import python_mounts
 from kernel_lib.sandbox.capabilities import Capabilities, capabilities
 from kernel_lib.sandbox.cgroup import Usage
-from kernel_lib.sandbox.process import SandboxProcess, adopt, start
+from kernel_lib.sandbox.process import SandboxProcess, adopt, clear, start
 from kernel_lib.sandbox.spec import SandboxSpec
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Usage",
     "adopt",
     "capabilities",
+    "clear",
     "python_mounts",
     "start",
 ]

@@ -17,7 +17,7 @@ from kernel_lib.sandbox.capabilities import capabilities
 from kernel_lib.sandbox.cgroup import ControlGroup, Usage
 from kernel_lib.sandbox.spec import SandboxSpec
 
-__all__ = ["SandboxProcess", "adopt", "start"]
+__all__ = ["SandboxProcess", "adopt", "clear", "start"]
 
 Stream = int | IO[Any] | None
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
@@ -160,6 +160,14 @@ def start(spec: SandboxSpec, *, stdout: Stream = None, stderr: Stream = None, tr
         for fd in [*ours, *([plan_fd] if plan_fd >= 0 else [])]:
             os.close(fd)
     return SandboxProcess(spec.name, child.pid, group, isolated=isolated, child=child)
+
+
+def clear(name: str) -> None:
+    """Kill and remove whatever a dead program left of a sandbox of this name."""
+    if capabilities().cgroup != "none":
+        group = ControlGroup.at(name)
+        group.kill()
+        group.remove()
 
 
 def adopt(state: dict[str, Any]) -> SandboxProcess:

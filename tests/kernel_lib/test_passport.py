@@ -20,7 +20,7 @@ from kernel_lib.passport import (
     verify,
     withdraw_approved,
 )
-from kernel_lib.trading.account import RiskLimits
+from kernel_lib.trading.account import Costs, RiskLimits
 
 NOW = 1_700_000_000_000_000_000
 
@@ -106,6 +106,14 @@ def test_newer_foreign_and_noncanonical_bundles_are_refused() -> None:
     for garbage in (b"", b"\xc1", b"x" * 100, bytes(2 << 20)):
         with pytest.raises(Refused):
             decode_passport(garbage)
+
+
+def test_whole_numbers_where_fractions_may_stand_are_made_canonical() -> None:
+    strategy = SimpleNamespace(name="cross", source="pass", entry="cross", params={}, features={})
+    passport = build_passport(
+        strategy, instrument=EURUSD, author="quinn", tenant="acme", created_ns=NOW, costs=Costs(latency_ms=40)
+    )
+    assert decode_passport(passport.encode()) == passport
 
 
 def test_strategy_without_source_cannot_be_promoted() -> None:

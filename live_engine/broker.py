@@ -1,0 +1,107 @@
+"""The MetaTrader 5 side of a book: its order rows become intents, the broker's reports become its events.
+
+An order's ``key`` says whose it is for ever: the strategy's magic number and the book's order number, in base 36. It
+travels in the order's comment, so that an order with unknown outcome can be found again. Nothing is sent twice:
+an order that a crash left between journal and bus is looked up on the bus, and rejected here when it is not there.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from kernel_lib.passport import Passport
+from kernel_lib.trading.record import BROKER_EVENT, BrokerKind, Reason
+from kernel_lib.wire import OrderIntent, Report
+
+__all__ = ["broker_event", "intent_of", "magic_of", "never_sent", "order_id_of", "order_key"]
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LIFETIME_NS = 10 * 10**9
+_KINDS = {
+    "accepted": BrokerKind.ACCEPTED,
+    "filled": BrokerKind.FILLED,
+    "rejected": BrokerKind.REJECTED,
+    "closed": BrokerKind.CLOSED,
+}
+_REASONS = {"sl": Reason.STOP_LOSS, "tp": Reason.TAKE_PROFIT, "so": Reason.STOP_OUT}
+
+
+def magic_of(passport_hash: str) -> int:
+    """Give a strategy's magic number, 31 bits of its passport's hash, never 0."""
+    return int(passport_hash[:8], 16) & 0x7FFF_FFFF or 1
+
+
+def order_key(magic: int, order_id: int) -> str:
+    """Give the key of one order, at most 16 characters.
+
+    >>> order_key(0x7fffffff, 12)
+    'zik0zj.c'
+    """
+    return f"{_base36(magic)}.{_base36(order_id)}"
+
+
+def order_id_of(key: str, magic: int) -> int | None:
+    """Read a key back; None when it is not this strategy's.
+
+    >>> order_id_of("zik0zj.c", 0x7fffffff)
+    12
+    """
+    owner, dot, number = key.partition(".")
+    if not dot or owner != _base36(magic) or not number or not set(number) <= set(_DIGITS):
+        return None
+    return int(number, 36)
+
+
+def intent_of(row: np.void, passport: Passport, agent: str, magic: int, now_ns: int) -> OrderIntent:
+    """Turn an ORDER row into the message for the bridge."""
+    contract = passport.instrument
+    order_id = int(row["order_id"])
+    return OrderIntent(
+        key=order_key(magic, order_id),
+        agent=agent,
+        magic=magic,
+        symbol=contract.symbol,
+        side=int(row["side"]),
+        lots=round(int(row["units"]) * contract.lot_step, 8),
+        position=int(row["position_id"]) if passport.account.hedging else 0,
+        stop_loss=round(int(row["stop_points"]) * contract.point, contract.digits),
+        take_profit=round(int(row["take_points"]) * contract.point, contract.digits),
+        sent_ns=now_ns,
+        expires_ns=now_ns + _LIFETIME_NS,
+    )
+
+
+def broker_event(report: Report, passport: Passport, magic: int) -> npt.NDArray[np.void] | None:
+    """Turn a report into the book's event; None when it says nothing that the book must know."""
+    kind = _KINDS.get(report.kind)
+    if kind is None:  # unknown: the order stays on its way until the broker's word comes
+        return None
+    order_id = order_id_of(report.key, magic) if report.key else 0
+    if order_id is None or (not order_id and kind is not BrokerKind.CLOSED):
+        return None
+    contract, minor = passport.instrument, 10.0**passport.account.digits
+    event = np.zeros(1, BROKER_EVENT)
+    row = event[0]
+    row["kind"], row["order_id"], row["position_id"] = int(kind), order_id, report.position
+    row["units"] = round(report.lots / contract.lot_step)
+    row["points"] = round(report.price / contract.point)
+    row["time_ns"] = report.time_ns
+    row["commission_minor"] = round(abs(report.commission) * minor)
+    row["swap_minor"] = round(report.swap * minor)
+    row["reason"] = int(_REASONS.get(report.reason[:2].lower(), Reason.BROKER))
+    return event
+
+
+def never_sent(order_id: int, passport: Passport, agent: str, magic: int, time_ns: int) -> Report:
+    """Say that an order of ours did not leave, in the words of the bridge."""
+    return Report(
+        agent=agent, seq=1, kind="rejected", key=order_key(magic, order_id), time_ns=time_ns,
+        symbol=passport.instrument.symbol, magic=magic, reason="the engine stopped before it was sent", origin="bridge",
+    )  # fmt: skip
+
+
+def _base36(number: int) -> str:
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return text or "0"

@@ -1,0 +1,186 @@
+"""What a desk writes into its journal, and its snapshot: the events of the sequence, and what came of them."""
+
+import hashlib
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from kernel_lib.errors import Broken
+from kernel_lib.trading.record import EVENT
+
+__all__ = [
+    "BLOCK",
+    "CLOSED",
+    "CONTROL",
+    "FAULT",
+    "OPENED",
+    "PROPOSAL",
+    "PROPOSALS",
+    "REPORT",
+    "ROWS",
+    "ControlEntry",
+    "FaultEntry",
+    "Inbound",
+    "OpenedEntry",
+    "SlotSnapshot",
+    "Snapshot",
+    "pack_inbound",
+    "pack_proposals",
+    "pack_rows",
+    "read_snapshot",
+    "unpack_inbound",
+    "unpack_proposals",
+    "unpack_rows",
+    "write_snapshot",
+]
+
+#: Kinds of records: what came in ...
+BLOCK, PROPOSALS, REPORT, CONTROL, OPENED, CLOSED, FAULT = 1, 2, 3, 4, 5, 6, 7
+#: ... and what the books made of it.
+ROWS = 8
+
+#: One strategy's answer to one tick.
+PROPOSAL = np.dtype(
+    [("slot", "<i4"), ("status", "<i4"), ("target", "<f8"), ("units", "<i8"), ("stop", "<i8"), ("take", "<i8")]
+)
+
+_INBOUND = struct.Struct("<qQQ")
+_INDEX = struct.Struct("<I")
+_SNAPSHOT_VERSION = 1
+
+
+class Inbound(NamedTuple):
+    """A message of the bus with the time at which the desk took it."""
+
+    received_ns: int
+    entry_id: str
+    raw: bytes
+
+
+class OpenedEntry(msgspec.Struct, frozen=True):
+    """A strategy was put on the desk."""
+
+    slot: int
+    bundle: bytes
+    approval: bytes
+
+
+class ControlEntry(msgspec.Struct, frozen=True):
+    """A person paused, resumed or killed one strategy, or all (``slots`` lists those that were there)."""
+
+    control: int
+    slots: list[int]
+    everything: bool
+    by: str
+    reason: str
+    time_ns: int
+
+
+class FaultEntry(msgspec.Struct, frozen=True):
+    """Why a strategy is out; its books got the fault with the PROPOSALS record before."""
+
+    slot: int
+    reason: str
+
+
+class SlotSnapshot(msgspec.Struct, frozen=True):
+    """One strategy as it stood."""
+
+    slot: int
+    bundle: bytes
+    approval: bytes
+    book: bytes
+    proposer: bytes
+    faulted: bool
+    withdrawn: bool
+    reason: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A desk between two blocks, after record ``seq``."""
+
+    version: int = _SNAPSHOT_VERSION
+    seq: int
+    tick_id: str
+    report_id: str
+    report_seqs: dict[str, int]
+    control: int
+    control_reason: str
+    slots: list[SlotSnapshot]
+    n_ticks: int
+    n_blocks: int
+
+
+def pack_inbound(inbound: Inbound) -> bytes:
+    """Encode a BLOCK or REPORT record."""
+    first, _, second = inbound.entry_id.partition("-")
+    return _INBOUND.pack(inbound.received_ns, int(first), int(second)) + inbound.raw
+
+
+def unpack_inbound(payload: bytes) -> Inbound:
+    """Decode a BLOCK or REPORT record."""
+    received_ns, first, second = _INBOUND.unpack_from(payload)
+    return Inbound(received_ns, f"{first}-{second}", payload[_INBOUND.size :])
+
+
+def pack_proposals(index: int, proposals: npt.NDArray[np.void]) -> bytes:
+    """Encode the answers to tick ``index`` of the last block."""
+    return _INDEX.pack(index) + proposals.tobytes()
+
+
+def unpack_proposals(payload: bytes) -> tuple[int, npt.NDArray[np.void]]:
+    """Decode a PROPOSALS record."""
+    return _INDEX.unpack_from(payload)[0], np.frombuffer(payload, PROPOSAL, offset=_INDEX.size)
+
+
+def pack_rows(slot: int, rows: npt.NDArray[np.void]) -> bytes:
+    """Encode what one book gave."""
+    return _INDEX.pack(slot) + rows.tobytes()
+
+
+def unpack_rows(payload: bytes) -> tuple[int, npt.NDArray[np.void]]:
+    """Decode a ROWS record."""
+    return _INDEX.unpack_from(payload)[0], np.frombuffer(payload, EVENT, offset=_INDEX.size)
+
+
+def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot under its name only when it is whole and on disk."""
+    content = msgspec.msgpack.encode(snapshot)
+    draft = path.with_suffix(".draft")
+    with open(draft, "wb") as file:
+        file.write(hashlib.sha256(content).digest() + content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
+def read_snapshot(path: Path) -> Snapshot | None:
+    """Read a snapshot; None when there is none.
+
+    Raises
+    ------
+    Broken
+        The file is damaged or of a newer platform; without it, the whole journal is read: move it away for that.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if hashlib.sha256(content[32:]).digest() != content[:32]:
+        raise Broken(
+            f"{path}: a snapshot must match its checksum, it does not; move it away to rebuild from the journal"
+        )
+    try:
+        snapshot = msgspec.msgpack.decode(content[32:], type=Snapshot)
+    except msgspec.DecodeError as error:
+        raise Broken(f"{path}: a snapshot must fit version {_SNAPSHOT_VERSION}: {error}; move it away") from error
+    if snapshot.version != _SNAPSHOT_VERSION:
+        raise Broken(
+            f"{path}: a snapshot must have version {_SNAPSHOT_VERSION}, it has {snapshot.version}; move it away"
+        )
+    return snapshot

@@ -1,0 +1,124 @@
+"""One strategy's place on a desk: its passport, its book, and whether its code still runs."""
+
+from typing import Any
+
+import msgspec
+
+from kernel_lib.passport import Approval, Approved, Passport
+from kernel_lib.trading.book import Book
+from kernel_lib.trading.record import State
+from live_engine.broker import magic_of, order_key
+from live_engine.entries import SlotSnapshot
+from live_engine.state import OrderState, PositionState, StrategyState
+from live_engine.strategy_process import Question
+
+__all__ = ["Slot"]
+
+
+class Slot:
+    """Built the same way live, in recovery and in tests: from the journaled bundle and approval.
+
+    Attributes
+    ----------
+    faulted : bool
+        The strategy raised, answered nonsense or did not answer; it is not asked any more.
+    withdrawn : bool
+        Its approval was taken back; the book goes flat and stays so.
+    since : list of Question
+        Ticks and views since the proposer's last snapshot, for rebuilding it.
+    """
+
+    def __init__(self, number: int, bundle: bytes, approval: bytes) -> None:
+        self.number = number
+        self.bundle = bundle
+        self.approval_bytes = approval
+        self.passport = msgspec.msgpack.decode(bundle, type=Passport)
+        self.approval = msgspec.msgpack.decode(approval, type=Approval)
+        self.hash = self.approval.hash
+        self.magic = magic_of(self.hash)
+        self.paper = self.approval.mode == "paper"
+        costs = self.passport.costs if self.paper else None
+        self.book = Book(self.passport.instrument, self.passport.account, self.approval.limits, costs)
+        self.proposer = b""
+        self.since: list[Question] = []
+        self.faulted = False
+        self.withdrawn = False
+        self.reason = ""
+
+    @property
+    def approved(self) -> Approved:
+        return Approved(self.passport, self.approval)
+
+    @property
+    def running(self) -> bool:
+        """Its code is asked at each tick."""
+        return not (self.faulted or self.withdrawn)
+
+    def load_message(self) -> dict[str, Any]:
+        """What the sandboxed child needs to run it."""
+        return {
+            "name": self.passport.name, "source": self.passport.source, "entry": self.passport.entry,
+            "params": self.passport.params, "instrument": msgspec.to_builtins(self.passport.instrument),
+            "account": msgspec.to_builtins(self.passport.account),
+        }  # fmt: skip
+
+    def snapshot(self) -> SlotSnapshot:
+        return SlotSnapshot(
+            slot=self.number, bundle=self.bundle, approval=self.approval_bytes, book=self.book.snapshot(),
+            proposer=self.proposer, faulted=self.faulted, withdrawn=self.withdrawn, reason=self.reason,
+        )  # fmt: skip
+
+    @classmethod
+    def restored(cls, kept: SlotSnapshot) -> "Slot":
+        slot = cls(kept.slot, kept.bundle, kept.approval)
+        slot.book.restore(kept.book)
+        slot.proposer = kept.proposer
+        slot.faulted, slot.withdrawn, slot.reason = kept.faulted, kept.withdrawn, kept.reason
+        return slot
+
+    def state(self) -> StrategyState:
+        book, n = self.book, self.book.numbers
+        state = "withdrawn" if self.withdrawn else book.state.name.lower()
+        return StrategyState(
+            name=self.passport.name, hash=self.hash, symbol=self.passport.instrument.symbol, mode=self.approval.mode,
+            state=state, paused=state != "active", reason=self.reason,
+            lots=book.lots(n["long_units"] - n["short_units"]), equity=book.money(n["equity_minor"]),
+            balance=book.money(n["balance_minor"]), profit=book.money(n["equity_minor"] - n["deposit_minor"]),
+            profit_today=book.money(n["equity_minor"] - n["day_start_minor"]), ticks=n["n_ticks"],
+            decisions=n["n_decisions"], orders=n["n_orders"], fills=n["n_fills"], denied=n["n_denied"],
+            rejected=n["n_rejected"],
+        )  # fmt: skip
+
+    def positions(self) -> list[PositionState]:
+        book, n = self.book, self.book.numbers
+        rules = book.arrays.rules[0]
+        found = []
+        for row in book.positions:
+            side, units, cost = int(row["side"]), int(row["units"]), int(row["cost"])
+            points = n["bid_points"] if side > 0 else n["ask_points"]
+            worth = float(rules["minor_per_point_unit"]) / (n["bid"] if rules["profit_by_price"] else 1.0)
+            floating = (points * units - cost) * side * worth + float(row["swap_minor"])
+            found.append(
+                PositionState(
+                    strategy=self.passport.name, symbol=self.passport.instrument.symbol,
+                    position_id=int(row["position_id"]), side=side, lots=book.lots(units),
+                    open_price=book.price(cost / units), open_time_ns=int(row["open_time_ns"]),
+                    stop_loss=book.price(int(row["stop_points"])), take_profit=book.price(int(row["take_points"])),
+                    floating_profit=round(book.money(floating), 2),
+                )
+            )  # fmt: skip
+        return found
+
+    def orders(self) -> list[OrderState]:
+        return [
+            OrderState(
+                strategy=self.passport.name, symbol=self.passport.instrument.symbol, order_id=int(row["order_id"]),
+                key=order_key(self.magic, int(row["order_id"])), side=int(row["side"]),
+                lots=self.book.lots(int(row["units"])), sent_ns=int(row["sent_ns"]),
+            )
+            for row in self.book.working
+        ]  # fmt: skip
+
+    @property
+    def killed(self) -> bool:
+        return self.book.state is State.KILLED

@@ -1,0 +1,285 @@
+"""The desk's side of its tenant's strategies: one sandboxed child, asked once a tick, trusted in nothing.
+
+All strategies of a tenant share the child, for they are the tenant's own. A strategy that raises, answers
+nonsense or does not answer is put out with a reason; when the child itself is lost it is started again and the others
+are rebuilt in it: from their last snapshot, by the ticks and views since.
+"""
+
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kernel_lib.errors import StrategyFault
+from kernel_lib.machine_code import cache_dir
+from kernel_lib.sandbox import SandboxProcess, SandboxSpec, capabilities, clear, python_mounts, start
+from live_engine import strategy_wire as wire
+from live_engine.strategy_wire import Answer
+
+__all__ = ["Fault", "HostConfig", "Question", "StrategyHost"]
+
+_log = logging.getLogger("tickhub.desk")
+
+
+class HostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits of the tenant's strategy process.
+
+    Parameters
+    ----------
+    answer_s, load_s : float
+        Deadline of one answer, and of loading and compiling one strategy.
+    uid : int
+        Host user it runs as.
+    trusted : bool
+        Run it unisolated where the machine cannot isolate.
+    """
+
+    answer_s: float = 0.25
+    load_s: float = 20.0
+    cpu: float = 1.0
+    memory_bytes: int = 1024**3
+    processes: int = 64
+    uid: int = 52000
+    trusted: bool = False
+
+
+class Question(NamedTuple):
+    """One tick for one strategy: what it may see."""
+
+    slot: int
+    time_ns: int
+    bid: float
+    ask: float
+    view: bytes
+
+
+class Fault(NamedTuple):
+    """Why a strategy is put out; ``timeout`` when it did not answer."""
+
+    reason: str
+    timeout: bool = False
+
+
+class Loaded(msgspec.Struct, kw_only=True):
+    """What is needed to put a strategy into a child: its load message and the questions since its state."""
+
+    load: dict[str, Any]
+    state: bytes = b""
+    since: list[Question] = []
+
+
+class StrategyHost:
+    """One tenant's strategy process.
+
+    Parameters
+    ----------
+    name : str
+        The sandbox's name.
+    """
+
+    def __init__(self, name: str, config: HostConfig | None = None) -> None:
+        self.name = name
+        self.config = config or HostConfig()
+        self.slots: dict[int, Loaded] = {}
+        self.restarts = 0
+        self._pending: dict[int, Fault] = {}
+        self._epoch = 0
+        self._seq = 0
+        self._line: socket.socket | None = None
+        self._child: SandboxProcess | None = None
+
+    def add(self, slot: int, load: dict[str, Any], state: bytes = b"", since: Iterable[Question] = ()) -> Fault | None:
+        """Load a strategy and bring it up to date; give why it could not be, and leave it out then."""
+        self.slots[slot] = Loaded(load=load, state=state, since=list(since))
+        if self._line is None:
+            return self._restart().get(slot)
+        fault = self._put(slot)
+        if fault is not None:
+            del self.slots[slot]
+            if fault.timeout:
+                self._restart()
+        return fault
+
+    def remove(self, slot: int) -> None:
+        """Forget a strategy."""
+        if self.slots.pop(slot, None) is not None and self._line is not None:
+            try:
+                self._line.send(wire.HEADER.pack(wire.UNLOAD, slot, self._epoch, 0))
+            except OSError:
+                self._stop()
+
+    def ask(self, questions: Sequence[Question]) -> dict[int, Answer | Fault]:
+        """Ask each strategy about one tick; a strategy that faults is put out."""
+        answers: dict[int, Answer | Fault] = {}
+        left = list(questions)
+        while left:
+            left = self._ask_once(left, answers)
+        return answers
+
+    def snapshot(self, slot: int) -> bytes | Fault:
+        """Copy a strategy's state, and count later questions from here on."""
+        held = self.slots[slot]
+        try:
+            seq = self._next()
+            self._send(wire.HEADER.pack(wire.SNAPSHOT, slot, self._epoch, seq))
+            blobs = wire.Blobs()
+            while (whole := blobs.add(self._receive(self.config.answer_s * 8))) is None:
+                pass
+            if whole[:4] != (wire.SNAPSHOT, slot, self._epoch, seq):
+                raise StrategyFault("a snapshot must be of the strategy asked, it was of another")
+        except (StrategyFault, OSError) as error:
+            return self._lost(slot, error)
+        held.state, held.since = whole[4], []
+        return held.state
+
+    def close(self) -> None:
+        """End the process."""
+        self._stop()
+
+    def _ask_once(self, questions: list[Question], answers: dict[int, Answer | Fault]) -> list[Question]:
+        """Ask all; on a lost child give those still unanswered, to be asked again."""
+        asked: list[tuple[Question, int]] = []
+        try:
+            for question in questions:
+                seq = self._next()
+                self._send(wire.TICK_FRAME.pack(wire.TICK, question.slot, self._epoch, seq, *question[1:]))
+                asked.append((question, seq))
+            for question, seq in asked:
+                slot = question.slot
+                frame = self._receive(self.config.answer_s)
+                if frame[:1] == bytes([wire.FAULT]) and wire.HEADER.unpack_from(frame)[1:] == (slot, self._epoch, seq):
+                    answers[slot] = Fault(_printable(frame[wire.HEADER.size :]))
+                    self.remove(slot)
+                    continue
+                answers[slot] = wire.checked_proposal(frame, slot, self._epoch, seq)
+                self.slots[slot].since.append(question)
+        except (StrategyFault, OSError) as error:
+            left = [each for each in questions if each.slot not in answers]
+            answers[left[0].slot] = self._lost(left[0].slot, error)
+            for slot, fault in self._pending.items():  # strategies that could not be rebuilt
+                answers.setdefault(slot, fault)
+            return [each for each in left[1:] if each.slot not in answers]
+        return []
+
+    def _lost(self, slot: int, error: Exception) -> Fault:
+        # Whoever the child was busy with is to blame: it answers in order.
+        self.slots.pop(slot, None)
+        timeout = isinstance(error, TimeoutError)
+        reason = f"no answer within {self.config.answer_s} s" if timeout else _printable(str(error).encode())
+        _log.warning("strategy process lost", extra={"sandbox": self.name, "slot": slot, "reason": reason})
+        self._pending = self._restart()
+        return Fault(reason, timeout)
+
+    def _restart(self) -> dict[int, Fault]:
+        """Start a child and rebuild every strategy in it; give those that could not be."""
+        faults: dict[int, Fault] = {}
+        while True:
+            self._stop()
+            if not self.slots:
+                return faults
+            self._start()
+            for slot in list(self.slots):
+                fault = self._put(slot)
+                if fault is None:
+                    continue
+                faults[slot] = fault
+                del self.slots[slot]
+                if fault.timeout:
+                    break
+            else:
+                return faults
+
+    def _put(self, slot: int) -> Fault | None:
+        held = self.slots[slot]
+        try:
+            seq = self._next()
+            content = msgspec.msgpack.encode(held.load | {"state": held.state})
+            assert self._line is not None
+            self._line.settimeout(self.config.load_s)
+            wire.send_blob(self._line, wire.LOAD, slot, self._epoch, seq, content)
+            frame = self._receive(self.config.load_s)
+            if len(frame) < wire.HEADER.size or wire.HEADER.unpack_from(frame)[1:] != (slot, self._epoch, seq):
+                raise StrategyFault("an answer must be to the question asked, it was to another")
+            if frame[0] == wire.FAULT:
+                return Fault(_printable(frame[wire.HEADER.size :]))
+            for question in held.since:
+                seq = self._next()
+                self._send(wire.TICK_FRAME.pack(wire.TICK, slot, self._epoch, seq, *question[1:]))
+                frame = self._receive(self.config.answer_s * 8)
+                if frame[:1] == bytes([wire.FAULT]):
+                    return Fault(_printable(frame[wire.HEADER.size :]))
+                wire.checked_proposal(frame, slot, self._epoch, seq)
+        except TimeoutError:
+            return Fault(f"not loaded within {self.config.load_s} s", timeout=True)
+        except (StrategyFault, OSError) as error:
+            return Fault(_printable(str(error).encode()), timeout=True)
+        return None
+
+    def _start(self) -> None:
+        self._epoch += 1
+        self.restarts += self._epoch > 1
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            program = str(Path(__file__).with_name("strategy_child.py"))
+            seed = cache_dir().parent
+            env = {
+                "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TICKHUB_CACHE": "/tmp/cache", "LANG": "C.UTF-8",  # noqa: S108
+                "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+                "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
+            }  # fmt: skip
+            mounts = python_mounts("kernel_lib", "live_engine")
+            if seed.is_dir() and capabilities().isolates:
+                mounts = (*mounts, (str(seed), "/opt/machine-code"))
+            spec = SandboxSpec(
+                name=self.name, argv=(sys.executable, "-I", program, str(theirs.fileno())), env=env,
+                uid=self.config.uid, gid=self.config.uid, cpu=self.config.cpu, memory_bytes=self.config.memory_bytes,
+                processes=self.config.processes, tmp_bytes=256 * 1024**2, readonly=mounts,
+                pass_fds=(theirs.fileno(),), die_with_parent=True,
+            )  # fmt: skip
+            clear(self.name)  # what an engine that was killed left behind; the desk's lock says it is nobody else's
+            try:
+                self._child = start(
+                    spec, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, trusted=self.config.trusted
+                )
+            except BaseException:
+                ours.close()
+                raise
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        self._line = ours
+
+    def _stop(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        if self._child is not None:
+            self._child.remove()
+            self._child = None
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _send(self, frame: bytes) -> None:
+        if self._line is None:
+            raise StrategyFault("the strategy process is gone")
+        self._line.settimeout(self.config.answer_s)
+        self._line.send(frame)
+
+    def _receive(self, timeout_s: float) -> bytes:
+        if self._line is None:
+            raise StrategyFault("the strategy process is gone")
+        self._line.settimeout(timeout_s)
+        frame = self._line.recv(wire.FRAME_BYTES + 64)
+        if not frame:
+            raise StrategyFault("the strategy process ended by itself: out of memory, or the strategy ended it")
+        return frame
+
+
+def _printable(text: bytes) -> str:
+    shown = text[:300].decode("utf-8", "replace")
+    return "".join(each if each.isprintable() else " " for each in shown)

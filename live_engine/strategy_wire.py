@@ -1,0 +1,130 @@
+"""Frames between a desk and the sandboxed process that runs its tenant's strategies.
+
+One frame is one SEQPACKET message of fixed layout, little endian::
+
+    header    kind u8, slot u16, epoch u32, seq u64
+    TICK      header, time_ns i64, bid f64, ask f64, the book's view (bytes of one VIEW record)
+    PROPOSAL  header, target f64, units i64, stop points i64, take points i64, status i64
+    FAULT     header, UTF-8 text: the strategy raised
+    BLOB      header, what u8, total u32, offset u32, bytes: a part of a message too long for one frame
+
+The desk gives each child an ``epoch`` and each question a ``seq``; an answer counts only with both. Nothing here is
+pickled, and everything that comes from the child is checked.
+"""
+
+import math
+import socket
+import struct
+from typing import NamedTuple
+
+from kernel_lib.errors import StrategyFault
+
+__all__ = [
+    "BLOB",
+    "FAULT",
+    "FRAME_BYTES",
+    "HEADER",
+    "LOAD",
+    "LOADED",
+    "PROPOSAL",
+    "PROPOSAL_FRAME",
+    "SNAPSHOT",
+    "STOP",
+    "TICK",
+    "TICK_FRAME",
+    "UNLOAD",
+    "VIEW_BYTES",
+    "Answer",
+    "Blobs",
+    "checked_proposal",
+    "send_blob",
+]
+
+TICK, PROPOSAL, FAULT, BLOB, LOAD, LOADED, UNLOAD, SNAPSHOT, STOP = range(1, 10)
+HEADER = struct.Struct("<BxHIQ")
+VIEW_BYTES = 64
+TICK_FRAME = struct.Struct(f"<BxHIQqdd{VIEW_BYTES}s")
+PROPOSAL_FRAME = struct.Struct("<BxHIQdqqqq")
+FRAME_BYTES = 32 * 1024
+MAX_BLOB_BYTES = 16 * 1024**2
+_BLOB = struct.Struct("<BxHIQBxxxII")
+_MAX_UNITS = 10**9
+_MAX_POINTS = 10**8
+_HOLD, _DECIDED, _BAD = 0, 1, 2
+
+
+class Answer(NamedTuple):
+    """A proposal as the book takes it."""
+
+    target: float
+    units: int
+    stop_points: int
+    take_points: int
+    status: int
+
+
+def checked_proposal(frame: bytes, slot: int, epoch: int, seq: int) -> Answer:
+    """Read a PROPOSAL frame from a child that may be hostile.
+
+    Raises
+    ------
+    StrategyFault
+        Wrong length, another question's answer, or a number no honest step gives.
+    """
+    if len(frame) != PROPOSAL_FRAME.size:
+        raise StrategyFault(f"an answer must have {PROPOSAL_FRAME.size} bytes, it had {len(frame)}")
+    kind, got_slot, got_epoch, got_seq, target, units, stop, take, status = PROPOSAL_FRAME.unpack(frame)
+    if (kind, got_slot, got_epoch, got_seq) != (PROPOSAL, slot, epoch, seq):
+        raise StrategyFault("an answer must be to the question asked, it was to another")
+    if status == _BAD:
+        return Answer(math.nan if math.isnan(target) else target, 0, 0, 0, _BAD)
+    if status == _HOLD:
+        return Answer(0.0, 0, 0, 0, _HOLD)
+    if status != _DECIDED or not -1.0 <= target <= 1.0:
+        raise StrategyFault(f"an answer must have a target from -1 to 1, it was {target!r} with status {status}")
+    if abs(units) > _MAX_UNITS or not (0 <= stop <= _MAX_POINTS and 0 <= take <= _MAX_POINTS):
+        raise StrategyFault(f"an answer's size and stops must be in range, they were {units}, {stop}, {take}")
+    return Answer(target, units, stop, take, _DECIDED)
+
+
+def send_blob(line: socket.socket, what: int, slot: int, epoch: int, seq: int, content: bytes) -> None:
+    """Send a long message in parts."""
+    for offset in range(0, max(1, len(content)), FRAME_BYTES):
+        part = content[offset : offset + FRAME_BYTES]
+        line.send(_BLOB.pack(BLOB, slot, epoch, seq, what, len(content), offset) + part)
+
+
+class Blobs:
+    """Puts the parts of one long message together, refusing any that do not fit."""
+
+    def __init__(self) -> None:
+        self._parts = bytearray()
+        self._head: tuple[int, ...] | None = None
+
+    def add(self, frame: bytes) -> tuple[int, int, int, int, bytes] | None:
+        """Take one BLOB frame; give ``(what, slot, epoch, seq, content)`` when it was the last.
+
+        Raises
+        ------
+        StrategyFault
+            The part does not follow the one before, or the message is too long.
+        """
+        if len(frame) < _BLOB.size:
+            raise StrategyFault(f"a part of a long message must have at least {_BLOB.size} bytes, it had {len(frame)}")
+        kind, slot, epoch, seq, what, total, offset = _BLOB.unpack_from(frame)
+        head = (kind, slot, epoch, seq, what, total)
+        part = frame[_BLOB.size :]
+        if total > MAX_BLOB_BYTES or offset != len(self._parts) or (offset and head != self._head):
+            raise StrategyFault(f"parts of a long message must follow each other within {MAX_BLOB_BYTES} bytes")
+        if not part and total:
+            raise StrategyFault("a part of a long message must not be empty")
+        self._head = head
+        self._parts += part
+        if len(self._parts) > total:
+            raise StrategyFault("a long message must not be longer than it says")
+        if len(self._parts) < total:
+            return None
+        content = bytes(self._parts)
+        self._parts.clear()
+        self._head = None
+        return what, slot, epoch, seq, content
