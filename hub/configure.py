@@ -46,6 +46,7 @@ def configure(c: Any, environ: Mapping[str, str]) -> None:
     c.JupyterHub.cleanup_proxy = False
     c.JupyterHub.authenticate_prometheus = True
     c.JupyterHub.allow_named_servers = True
+    c.JupyterHub.default_url = _first_page
     c.JupyterHub.named_server_limit_per_user = lambda handler: _named_servers(accounts, handler)
     c.JupyterHub.token_expires_in_max_seconds = _TOKEN_DAYS * 86_400
     c.JupyterHub.services = hub_services(home)
@@ -85,6 +86,13 @@ def check_isolation(n_tenants: int, environ: Mapping[str, str]) -> bool:
 def _proxy_with(routes: dict[str, str]) -> type[ConfigurableHTTPProxy]:
     # JupyterHub's own settings for services and for further routes refuse unix sockets; its proxy carries them.
     return type("ServiceProxy", (ConfigurableHTTPProxy,), {"extra_routes": routes})
+
+
+def _first_page(handler: Any) -> str:
+    # Whoever has no notebook servers must not land on the page that starts one.
+    user = handler.current_user
+    starts = user is not None and any(group.name in {"role:quant", "role:admin"} for group in user.groups)
+    return f"{handler.hub.base_url}{'spawn' if starts else 'home'}"
 
 
 def _named_servers(accounts: Accounts, handler: Any) -> int:

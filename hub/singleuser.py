@@ -18,6 +18,11 @@ def _add_listener(app: ServerApp) -> bool:
     return True
 
 
+def _need_no_port(_: ServerApp) -> None:
+    """The listener is there already."""
+
+
+ServerApp._find_http_port = _need_no_port  # type: ignore[method-assign,assignment]
 ServerApp._bind_http_server = _add_listener  # type: ignore[method-assign,assignment]
 
 if __name__ == "__main__":
