@@ -114,6 +114,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     slots: list[SlotSnapshot]
     n_ticks: int
     n_blocks: int
+    n_lost: int
+    n_doubled: int
+    next_seqs: dict[str, int]
 
 
 def pack_inbound(inbound: Inbound) -> bytes:

@@ -113,7 +113,8 @@ class Desk:
         self._control_reason = ""
         self._report_seqs: dict[str, int] = {}
         self._ticks: dict[str, TickState] = {}
-        self._n_ticks = self._n_blocks = self._n_refused_blocks = 0
+        self._n_ticks = self._n_blocks = self._n_refused_blocks = self._n_lost = self._n_doubled = 0
+        self._next_seqs: dict[str, int] = {}
         self._since_snapshot = 0
         self._block: tuple[TickBlock, npt.NDArray[np.void], int, Inbound] | None = None
         self._replayed: list[tuple[int, bytes]] | None = None
@@ -148,7 +149,7 @@ class Desk:
         try:
             message = decode(raw)
         except BadData as error:
-            self._warn(f"report {entry_id} refused: {error}")
+            self.warn(f"report {entry_id} refused: {error}")
             return
         if isinstance(message, AccountState):
             self._compare_positions(message)
@@ -211,6 +212,8 @@ class Desk:
                 seq=self.journal.last_seq, tick_id=self.tick_id, report_id=self.report_id,
                 report_seqs=self._report_seqs, control=int(self._control), control_reason=self._control_reason,
                 slots=[slot.snapshot() for slot in self.slots.values()], n_ticks=self._n_ticks, n_blocks=self._n_blocks,
+                n_lost=self._n_lost,
+                n_doubled=self._n_doubled, next_seqs=self._next_seqs,
             ),
         )  # fmt: skip
         self._since_snapshot = 0
@@ -233,6 +236,7 @@ class Desk:
         names = ("ticks", "decisions", "orders", "fills", "denied", "rejected")
         counts = {name: sum(getattr(each, name) for each in strategies) for name in names}
         counts |= {"ticks": self._n_ticks, "blocks": self._n_blocks, "refused_blocks": self._n_refused_blocks}
+        counts |= {"lost": self._n_lost, "doubled": self._n_doubled}
         return DeskState(
             tenant=self.tenant, time_ns=self._clock(),
             state="broken" if self.journal.failed else {0: "active", 1: "paused", 2: "killed"}[int(self._control)],
@@ -262,13 +266,25 @@ class Desk:
                 raise BadData("ticks of the bus must be validated, one was not finite, not positive or crossed")
         except BadData as error:
             self._n_refused_blocks += 1
-            self._warn(f"block {inbound.entry_id} refused: {error}")
+            self.warn(f"block {inbound.entry_id} refused: {error}")
             self._block = None
             return
         self._block = (block, ticks, 0, inbound)
+        self._count_gap(block, len(ticks))
         if self._replayed is None:
             self.stages["agent_to_bridge"].add(block.bridge_ns - block.read_ns if block.bridge_ns else 0)
             self.stages["bridge_to_desk"].add(inbound.received_ns - (block.bridge_ns or block.read_ns))
+
+    def _count_gap(self, block: TickBlock, n_ticks: int) -> None:
+        # The bridge sees to it that none is lost or doubled; the desk counts, to prove it.
+        expected = self._next_seqs.get(block.agent, block.seq_first)
+        if block.seq_first > expected:
+            self._n_lost += block.seq_first - expected
+        elif block.seq_first < expected:
+            self._n_doubled += min(expected - block.seq_first, n_ticks)
+        if block.seq_first != expected:
+            self.warn(f"ticks of {block.agent} must go on at {expected}, they did at {block.seq_first}")
+        self._next_seqs[block.agent] = block.seq_first + max(block.n_received, n_ticks)
 
     def _finish_block(self) -> None:
         if self._block is None:
@@ -374,7 +390,7 @@ class Desk:
                 slot.book.on_broker(event)
                 self._emit(slot)
             elif message.kind == "unknown":
-                self._warn(f"order {message.key}: outcome not known yet, the broker is asked: {message.reason}")
+                self.warn(f"order {message.key}: outcome not known yet, the broker is asked: {message.reason}")
 
     def _apply_control(self, entry: ControlEntry) -> list[Slot]:
         control = Control(entry.control)
@@ -444,6 +460,7 @@ class Desk:
             self.tick_id, self.report_id, self._report_seqs = kept.tick_id, kept.report_id, dict(kept.report_seqs)
             self._control, self._control_reason = Control(kept.control), kept.control_reason
             self._n_ticks, self._n_blocks = kept.n_ticks, kept.n_blocks
+            self._n_lost, self._n_doubled, self._next_seqs = kept.n_lost, kept.n_doubled, dict(kept.next_seqs)
             self.slots = {each.slot: Slot.restored(each) for each in kept.slots}
             if self.journal.last_seq < after:
                 raise Broken(
@@ -553,12 +570,13 @@ class Desk:
             n = slot.book.numbers
             ours = slot.book.lots(n["long_units"] - n["short_units"])
             if not math.isclose(theirs, ours, abs_tol=1e-9):
-                self._warn(f"{slot.passport.name}: the broker holds {theirs:g} lots, the book {ours:g}; check by hand")
+                self.warn(f"{slot.passport.name}: the broker holds {theirs:g} lots, the book {ours:g}; check by hand")
 
     def _append(self, kind: int, payload: bytes) -> int:
         return self.journal.append(kind, payload)
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Note something that a person should look at; shown in the state."""
         if text not in self.warnings[-20:]:
             self.warnings = [*self.warnings[-50:], text]
             _log.warning("%s", text)

@@ -1,0 +1,154 @@
+"""One desk process as the engine sees it: start it, ask it, start it again when it dies."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from kernel_lib.errors import Transient
+
+__all__ = ["DeskChild"]
+
+_log = logging.getLogger("tickhub.engine")
+_LONGEST_BACKOFF_S = 30.0
+_STEADY_S = 30.0
+_ANSWER_S = 40.0
+_STOP_S = 15.0
+
+
+class DeskChild:
+    """A desk process that is meant to run.
+
+    Attributes
+    ----------
+    condition : str
+        ``"starting"``, ``"running"``, ``"waiting"`` (to be started again), ``"stopped"``.
+    starts : int
+        How often it was started.
+    last_error : str
+        The last line it wrote before it died.
+    """
+
+    def __init__(self, tenant: str, argv: list[str], env: dict[str, str]) -> None:
+        self.tenant = tenant
+        self.condition = "starting"
+        self.starts = 0
+        self.last_error = ""
+        self._argv = argv
+        self._env = env
+        self._process: asyncio.subprocess.Process | None = None
+        self._questions: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._serial = 0
+        self._ready = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self.condition == "running" else None
+
+    def start(self) -> None:
+        """Keep it running from now on."""
+        self._task = asyncio.create_task(self._keep_running())
+
+    async def ask(self, command: dict[str, Any], timeout_s: float = _ANSWER_S) -> dict[str, Any]:
+        """Send a command and wait for its answer.
+
+        Raises
+        ------
+        Transient
+            The desk is not running, or died meanwhile.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ready.wait()
+                process = self._process
+                if process is None or process.stdin is None:
+                    raise Transient(f"the desk of {self.tenant!r} is not running: {self.last_error}")
+                self._serial += 1
+                answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+                self._questions[self._serial] = answer
+                process.stdin.write((json.dumps(command | {"id": self._serial}) + "\n").encode())
+                await process.stdin.drain()
+                return await answer
+        except TimeoutError:
+            raise Transient(
+                f"the desk of {self.tenant!r} must answer in {timeout_s:g} s, it did not: {self.last_error}"
+            ) from None
+        except (ConnectionError, BrokenPipeError):
+            raise Transient(f"the desk of {self.tenant!r} died before it answered: {self.last_error}") from None
+
+    async def stop(self) -> None:
+        """End it: it keeps a snapshot and closes its journal; killed when it does not."""
+        self._stopping = True
+        process = self._process
+        if process is not None and process.returncode is None:
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                async with asyncio.timeout(_STOP_S):
+                    await process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+        if self._task is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                if self.condition == "waiting":
+                    self._task.cancel()
+                await self._task
+        self.condition = "stopped"
+
+    async def _keep_running(self) -> None:
+        backoff_s = 0.2
+        while True:
+            self.condition = "starting"
+            self.starts += 1
+            began = time.monotonic()
+            process = await asyncio.create_subprocess_exec(
+                *self._argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE, env=self._env, limit=16 * 1024**2,
+            )  # fmt: skip
+            self._process = process
+            await asyncio.gather(self._read_answers(process), self._read_log(process))
+            status = await process.wait()
+            self._ready.clear()
+            self._process = None
+            for answer in self._questions.values():
+                if not answer.done():
+                    answer.set_exception(Transient(f"the desk of {self.tenant!r} died: {self.last_error}"))
+            self._questions.clear()
+            if self._stopping:
+                break
+            backoff_s = 0.2 if time.monotonic() - began > _STEADY_S else min(_LONGEST_BACKOFF_S, backoff_s * 2)
+            self.condition = "waiting"
+            _log.error(
+                "desk died",
+                extra={"tenant": self.tenant, "status": status, "again_in_s": backoff_s, "said": self.last_error},
+            )
+            await asyncio.sleep(backoff_s)
+
+    async def _read_answers(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue
+            if message.get("ready"):
+                self.condition = "running"
+                self._ready.set()
+                continue
+            answer = self._questions.pop(message.pop("id", None), None)
+            if answer is not None and not answer.done():
+                answer.set_result(message)
+
+    async def _read_log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            text = line.decode("utf-8", "replace")
+            self.last_error = text.strip()[:500] or self.last_error
+            sys.stderr.write(text)
+            sys.stderr.flush()

@@ -1,0 +1,231 @@
+"""The engine as it runs: processes, bus, control port; killed, started again, refused."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from kernel_lib.backtest.replay import replay
+from kernel_lib.config import Home
+from kernel_lib.importers import read_ticks
+from kernel_lib.keys import create_keys, issue_token, read_private_key
+from kernel_lib.passport import store_approved, withdraw_approved
+from kernel_lib.sandbox import capabilities
+from kernel_lib.stores.embedded import embedded
+from kernel_lib.stores.live import RedisLive
+from kernel_lib.strategies import ma_cross
+from kernel_lib.wire import Streams
+from tests.live_engine.desk_kit import approved_bundle, blocks_of, journaled_rows
+
+pytestmark = pytest.mark.flow
+_serial = itertools.count()
+
+
+class RunningEngine:
+    """One engine process on a home of its own."""
+
+    def __init__(self, home: Home, url: str) -> None:
+        self.home = home
+        self.url = url
+        self.key = read_private_key(home)
+        self.start()
+
+    def start(self) -> None:
+        env = os.environ | {"TICKHUB_HOME": str(self.home.root), "TICKHUB_LIVE_URL": self.url}
+        trusted = [] if capabilities().isolates else ["--trusted"]
+        self.log = open(self.home / "log" / f"engine-{next(_serial)}.log", "wb")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "live_engine.supervise", "--port", "0", "--snapshot-ticks", "3000", *trusted],
+            env=env, stdout=subprocess.PIPE, stderr=self.log, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, Path(self.log.name).read_text()
+        self.port = json.loads(line)["port"]
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None, token: str | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.token() if token is None else token}"}
+        content = json.dumps(body).encode() if body is not None else b"" if method == "POST" else None
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", content, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def refusal(
+        self, method: str, path: str, body: dict[str, Any] | None = None, token: str | None = None
+    ) -> tuple[int, str]:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            self.call(method, path, body, token)
+        with caught.value:
+            return caught.value.code, json.loads(caught.value.read())["code"]
+
+    def token(self, tenant: str = "*", audience: str = "control", lifetime_s: int = 600, **fields: Any) -> str:
+        key = fields.get("key", self.key)
+        now_s = int(time.time()) + fields.get("shift_s", 0)
+        return issue_token(
+            key, subject="ada", tenant=tenant, audience=audience, now_s=now_s, lifetime_s=lifetime_s
+        ).reveal()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.finish()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.finish()
+
+    def finish(self) -> None:
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.log.close()
+
+
+@pytest.fixture(scope="module")
+def bus() -> Iterator[str]:
+    with embedded(with_postgres=False) as (_, urls):
+        yield urls.live
+
+
+@pytest.fixture
+def engine(bus: str, tmp_path: Path) -> Iterator[RunningEngine]:
+    home = Home(tmp_path / "home").create()
+    create_keys(home)
+    running = RunningEngine(home, bus)
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "the condition must come true in time"
+        time.sleep(0.05)
+    return found
+
+
+def desk_pid(engine: RunningEngine, tenant: str) -> int | None:
+    pid = engine.call("GET", "/status")["desks"].get(tenant, {}).get("pid")
+    return int(pid) if pid else None
+
+
+def approve(engine: RunningEngine, tenant: str) -> str:
+    passport, approval, signature, _ = approved_bundle(ma_cross, key=engine.key, tenant=tenant)
+    store_approved(engine.home, passport.encode(), approval, signature)
+    return passport.hash
+
+
+def test_ticks_flow_through_a_killed_and_restarted_engine_as_through_the_backtest(
+    engine: RunningEngine, bus: str, data_dir: Path
+) -> None:
+    ticks = read_ticks(data_dir / "ticks" / "EURUSD_dukascopy_20190204_utc.csv.gz").ticks[:12_000]
+    tenant = f"flow{os.getpid()}"
+    approve(engine, tenant)
+    wait_for(lambda: engine.call("GET", "/health", token="")["desks"].get(tenant) == "running")
+    live, streams = RedisLive(bus), Streams(tenant)
+    blocks = blocks_of(ticks, itertools.repeat(40))
+
+    def processed() -> int:
+        return int(json.loads(live.latest(tenant)["@desk"])["counts"]["ticks"])
+
+    for number, (_, raw) in enumerate(blocks):
+        live.append(streams.ticks, raw)
+        if number in (60, 140, 220):
+            if number == 140:
+                engine.kill()
+                engine.start()
+            else:
+                os.kill(wait_for(lambda: desk_pid(engine, tenant)), signal.SIGKILL)
+    wait_for(lambda: processed() == len(ticks), 120)
+    state = engine.call("GET", f"/desks/{tenant}")["state"]
+    assert (state["counts"]["lost"], state["counts"]["doubled"]) == (0, 0)
+    engine.stop()
+    expected = replay(ma_cross, ticks)
+    rows = journaled_rows(engine.home / "engine" / "desks" / tenant)
+    assert rows.tobytes() == expected.events.tobytes()
+    assert state["strategies"][0]["orders"] == expected.book.numbers["n_orders"]
+    assert state["latency_us"]["decision"]["p50"] > 0
+    live.close()
+
+
+def test_pause_and_kill_survive_restarts_and_withdrawal_takes_a_strategy_off(engine: RunningEngine) -> None:
+    tenant = f"ctl{os.getpid()}"
+    passport_hash = approve(engine, tenant)
+    wait_for(lambda: tenant in engine.call("GET", "/health", token="")["desks"])
+    answer = engine.call("POST", f"/desks/{tenant}/pause", {"reason": "lunch", "by": "tom", "strategy": "ma_cross"})
+    assert answer["state"]["strategies"][0]["state"] == "paused"
+    engine.kill()
+    engine.start()
+    wait_for(lambda: tenant in engine.call("GET", "/health", token="")["desks"])
+    (strategy,) = engine.call("GET", f"/desks/{tenant}")["state"]["strategies"]
+    assert (strategy["state"], strategy["reason"]) == ("paused", "pause by tom: lunch")
+    assert engine.refusal("POST", f"/desks/{tenant}/kill", {"strategy": "nobody"}) == (404, "no_such_strategy")
+    engine.call("POST", f"/desks/{tenant}/kill", {"reason": "drill"})
+    engine.stop()
+    engine.start()
+    wait_for(lambda: tenant in engine.call("GET", "/health", token="")["desks"])
+    state = engine.call("GET", f"/desks/{tenant}")["state"]
+    assert (state["state"], state["strategies"][0]["state"]) == ("killed", "killed")
+    assert engine.call("POST", f"/desks/{tenant}/resume", {})["state"]["strategies"][0]["state"] == "active"
+    withdraw_approved(engine.home, tenant, passport_hash)
+    assert engine.call("POST", f"/desks/{tenant}/reload")["state"]["strategies"][0]["state"] == "withdrawn"
+
+
+def test_tampered_bundles_are_named_and_not_run(engine: RunningEngine) -> None:
+    tenant = f"bad{os.getpid()}"
+    passport, approval, signature, _ = approved_bundle(ma_cross, key=Ed25519PrivateKey.generate(), tenant=tenant)
+    store_approved(engine.home, passport.encode(), approval, signature)
+    wait_for(lambda: tenant in engine.call("GET", "/health", token="")["desks"])
+    state = engine.call("GET", f"/desks/{tenant}")["state"]
+    assert state["strategies"] == []
+    assert state["refused"][passport.hash].startswith("bad_signature")
+
+
+def test_control_needs_a_good_token_of_the_right_tenant(engine: RunningEngine) -> None:
+    approve(engine, "acme")
+    wait_for(lambda: "acme" in engine.call("GET", "/health", token="")["desks"])
+    path = "/desks/acme/pause"
+    other = Ed25519PrivateKey.generate()
+    assert engine.refusal("POST", path, {}, token="") == (401, "token_missing")
+    assert engine.refusal("POST", path, {}, token="nonsense") == (401, "token_invalid")
+    assert engine.refusal("POST", path, {}, token=engine.token(key=other)) == (403, "token_foreign")
+    assert engine.refusal("POST", path, {}, token=engine.token(audience="bridge")) == (403, "token_foreign")
+    assert engine.refusal("POST", path, {}, token=engine.token(tenant="rival")) == (403, "token_foreign")
+    assert engine.refusal("POST", path, {}, token=engine.token(shift_s=-900, lifetime_s=60)) == (401, "token_expired")
+    assert engine.refusal("GET", "/status", token=engine.token(tenant="acme")) == (403, "token_foreign")
+    assert engine.refusal("GET", "/desks/nobody") == (404, "no_such_desk")
+    assert engine.refusal("GET", "/desks/..%2Fx") == (404, "no_such_desk")
+    assert engine.call("POST", path, {"reason": "x"}, token=engine.token(tenant="acme"))["ok"]
+
+
+def test_two_engines_do_not_run_on_one_home(engine: RunningEngine) -> None:
+    env = os.environ | {"TICKHUB_HOME": str(engine.home.root), "TICKHUB_LIVE_URL": engine.url}
+    done = subprocess.run(
+        [sys.executable, "-m", "live_engine.supervise", "--port", "0"], env=env, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "an engine runs already on this home" in done.stderr
+
+
+def test_a_taken_port_is_a_clear_error(engine: RunningEngine, tmp_path: Path) -> None:
+    home = Home(tmp_path / "second").create()
+    create_keys(home)
+    env = os.environ | {"TICKHUB_HOME": str(home.root), "TICKHUB_LIVE_URL": engine.url}
+    done = subprocess.run(
+        [sys.executable, "-m", "live_engine.supervise", "--port", str(engine.port)], env=env, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert f"{engine.port} is not" in done.stderr
