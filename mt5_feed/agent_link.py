@@ -69,8 +69,7 @@ class AgentLink:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                if await self._one_connection():
-                    pause_s = _FIRST_PAUSE_S
+                await self._one_connection()
             except InvalidURI as error:
                 raise Misconfigured(f"the bridge's address must be a WebSocket URL: {error}") from error
             except InvalidStatus as error:
@@ -82,12 +81,14 @@ class AgentLink:
             except (OSError, TimeoutError, WebSocketException, InvalidHandshake, EOFError, BadData) as error:
                 log.warning("link_down", error=type(error).__name__, reason=str(error)[:200])
             finally:
+                if self.connected:
+                    pause_s = _FIRST_PAUSE_S
                 self.connected = False
             # Jitter, so that a hundred agents do not come back in one instant.
             await asyncio.sleep(pause_s * (0.5 + secrets.randbelow(1000) / 1000))
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    async def _one_connection(self) -> bool:
+    async def _one_connection(self) -> None:
         headers = {"Authorization": f"Bearer {self._token.reveal()}"}
         async with connect(
             self.url, additional_headers=headers, max_size=MAX_FRAME_BYTES, compression=None, proxy=None,
@@ -98,7 +99,7 @@ class AgentLink:
                 welcome = _message(await connection.recv())
             if isinstance(welcome, Refusal):
                 log.error("bridge_refuses", code=welcome.code, reason=welcome.message)
-                return False
+                return
             if not isinstance(welcome, Welcome):
                 raise BadData(f"the bridge must welcome first, it sent {type(welcome).__name__}")
             self._ticks.lane.welcome(welcome.tick_seq)
@@ -112,7 +113,6 @@ class AgentLink:
             finally:
                 sender.cancel()
                 await asyncio.gather(sender, return_exceptions=True)
-        return True
 
     async def _receive_forever(self, connection: ClientConnection) -> None:
         async for frame in connection:

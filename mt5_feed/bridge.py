@@ -31,6 +31,7 @@ from mt5_feed.bridge_intents import IntentCourier
 from mt5_feed.bridge_metrics import BridgeMetrics
 from mt5_feed.bridge_pages import PageStreams
 from mt5_feed.bridge_publication import PublicationConfig
+from mt5_feed.ending import end
 
 __all__ = ["Bridge", "BridgeConfig", "main"]
 
@@ -105,7 +106,7 @@ class Bridge:
             self._servers.append(
                 await unix_serve(
                     self._serve, str(self.config.socket), process_request=self._admission.on_unix, **options
-                )  # type: ignore[arg-type]
+                )
             )
             self.config.socket.chmod(0o666)
         except OSError as error:
@@ -119,9 +120,7 @@ class Bridge:
             server.close()
         for server in self._servers:
             await server.wait_closed()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self._pages.close()
         await self._redis.aclose()
         self.config.socket.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from kernel_lib.wire import AccountState, Ack, Hello, Refusal, Report, TickBlock
 from mt5_feed.bridge_intents import IntentCourier
 from mt5_feed.bridge_metrics import BridgeMetrics
 from mt5_feed.bridge_publication import Publication, PublicationConfig
+from mt5_feed.ending import end
 
 __all__ = ["AgentSession"]
 
@@ -103,9 +104,7 @@ class AgentSession:
                 reader.result()
         finally:
             self._courier.detach(self.agent, send)
-            for task in (reader, publisher):
-                task.cancel()
-            await asyncio.gather(reader, publisher, return_exceptions=True)
+            await end((reader, publisher))
 
     async def _hello(self) -> Hello:
         try:

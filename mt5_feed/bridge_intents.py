@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import redis.asyncio as redis
 import structlog
@@ -79,14 +80,14 @@ class IntentCourier:
             self._metrics.intents.labels("reported").inc()
 
     async def _load(self) -> None:
-        stored: dict[bytes, bytes] = await self._client.hgetall(self._streams.intents_open)  # type: ignore[misc]
+        stored: Any = await self._client.hgetall(self._streams.intents_open)
         self._position = stored.pop(_POSITION, b"0")
         for entry, kept in stored.items():
             self._remember(entry, _decoded(kept[1:]), waiting=kept[:1] == _WAITING)
         self._loaded.set()
 
     async def _read_once(self) -> None:
-        found = await self._client.xread({self._streams.intents: self._position}, count=64, block=_BLOCK_MS)
+        found: Any = await self._client.xread({self._streams.intents: self._position}, count=64, block=_BLOCK_MS)
         for _, entries in found or ():
             for entry, fields in entries:
                 await self._take(entry, fields.get(b"m", b""))
@@ -102,7 +103,7 @@ class IntentCourier:
             else:
                 stored[entry] = (_SENT if link else _WAITING) + frame
             # Durable before it leaves: after a crash we know that the agent may have it.
-            await self._client.hset(self._streams.intents_open, mapping=stored)  # type: ignore[misc,arg-type]
+            await self._client.hset(self._streams.intents_open, mapping=stored)  # type: ignore[arg-type]
             self._position = entry
             self._remember(entry, intent, waiting=link is None)
             if link is not None:
@@ -123,7 +124,7 @@ class IntentCourier:
             return
         if entry in self._waiting:
             kept = {entry: _SENT + encode(intent)}
-            await self._client.hset(self._streams.intents_open, mapping=kept)  # type: ignore[misc,arg-type]
+            await self._client.hset(self._streams.intents_open, mapping=kept)  # type: ignore[arg-type]
             self._waiting.discard(entry)
         await self._send(entry, link)
 

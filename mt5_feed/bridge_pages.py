@@ -19,6 +19,7 @@ from kernel_lib.errors import BadData, Refused
 from kernel_lib.tiers import Tier, tier
 from kernel_lib.wire import Streams, TickBlock, decode
 from mt5_feed.bridge_metrics import BridgeMetrics
+from mt5_feed.ending import end
 
 __all__ = ["PageStreams"]
 
@@ -102,14 +103,12 @@ class PageStreams:
             group.clients.discard(client)
             self._metrics.clients.dec()
             if not group.clients and group.reader is not None:
-                group.reader.cancel()
-                group.reader = None
+                reader, group.reader = group.reader, None
+                await end((reader,))
 
     async def close(self) -> None:
         tasks = [each.reader for each in self._tenants.values() if each.reader is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
     async def _admit(self, connection: ServerConnection, user: str | None) -> tuple[str, _Client]:
         try:

@@ -6,7 +6,7 @@ transaction took place; the session then ends, and the next one reads the number
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -78,7 +78,7 @@ class Publication:
 
     async def load(self) -> None:
         """Read back what is durable: sequence numbers and each symbol's last accepted tick."""
-        stored: dict[bytes, bytes] = await self._client.hgetall(self._streams.agent_seq(self._agent))  # type: ignore[misc]
+        stored: Any = await self._client.hgetall(self._streams.agent_seq(self._agent))
         self.tick_seq = int(stored.get(b"tick", 0))
         self.report_seq = int(stored.get(b"report", 0))
         for name, packed in stored.items():

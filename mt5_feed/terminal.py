@@ -5,7 +5,7 @@ gives None or False, never an exception, and ``last_error()`` says why. This is 
 MetaTrader5. Its functions hold the interpreter for the whole round trip, so nothing else in the process runs then.
 """
 
-import sys
+import platform
 from collections import namedtuple
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
@@ -132,14 +132,8 @@ def open_terminal(path: str = "", timeout_ms: int = 60_000) -> Terminal:
     Transient
         The terminal did not answer.
     """
-    if sys.platform != "win32":
-        raise Misconfigured(
-            "a MetaTrader 5 terminal runs on Windows only; use --simulate FILE or --simulate generator here"
-        )
-    return _open_on_windows(path, timeout_ms)
-
-
-def _open_on_windows(path: str, timeout_ms: int) -> Terminal:
+    if platform.system() != "Windows":
+        raise Misconfigured("a MetaTrader 5 terminal runs on Windows only; here give --simulate FILE or generator")
     try:
         import MetaTrader5
     except ImportError as error:

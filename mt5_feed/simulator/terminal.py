@@ -332,7 +332,8 @@ class SimulatedTerminal(Constants):
 def _order_row(deal: TradeDeal) -> TradeOrder:
     return TradeOrder(
         deal.order, deal.time, deal.time_msc, deal.time, deal.time_msc, 0, deal.type, 0, 1,
-        Constants.ORDER_STATE_FILLED, deal.magic, deal.position_id, 0, deal.reason, deal.volume, 0.0, 0.0, 0.0, 0.0, deal.price, 0.0, deal.symbol,
+        Constants.ORDER_STATE_FILLED, deal.magic, deal.position_id, 0, deal.reason,
+        deal.volume, 0.0, 0.0, 0.0, 0.0, deal.price, 0.0, deal.symbol,
         deal.comment, "",
     )  # fmt: skip
 
