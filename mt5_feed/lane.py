@@ -4,7 +4,7 @@ Numbers in the spool are the agent's own; on the wire they are shifted so that t
 has of this agent. A spool that is new (another PC, a deleted folder) thereby goes on where the old one stopped.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import msgspec
@@ -40,7 +40,7 @@ class Lane:
         self.shift: int | None = None
         self._owner_state = owner_state
         self._spool = Spool(folder, self._checkpoint, config)
-        self._reader: Iterator[Record | None] | None = None
+        self._reader: Generator[Record | None] | None = None
         self._sent = 0
 
     @property
@@ -94,6 +94,7 @@ class Lane:
             known = spool.acked
         spool.ack(known)
         self._sent = known
+        self._end_reading()
         self._reader = spool.read(known)
 
     def ack(self, number: int) -> None:
@@ -113,7 +114,13 @@ class Lane:
         self._spool.sync()
 
     def close(self) -> None:
+        self._end_reading()
         self._spool.close()
+
+    def _end_reading(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def _checkpoint(self) -> bytes:
         return msgspec.msgpack.encode(_Kept(self.shift, self._owner_state()))

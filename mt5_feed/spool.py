@@ -9,7 +9,7 @@ import errno
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -125,7 +125,7 @@ class Spool:
                 return
             self._segments.pop(0)
 
-    def read(self, after: int) -> Iterator[Record | None]:
+    def read(self, after: int) -> Generator[Record | None]:
         """Give items that hold numbers beyond ``after``, in order; None when there is none yet, then go on."""
         path, offset, file = None, 0, None
         try:
