@@ -42,8 +42,10 @@ def main() -> None:
         contract = msgspec.convert(asked["instrument"], instruments.Instrument)
         proposer = Proposer(found, contract, msgspec.convert(asked["account"], AccountConfig))
         fresh = proposer.snapshot()
-        with contextlib.suppress(Exception):  # compiles what is left, so that the first tick does not wait
-            proposer.on_tick(0, 1.0, 1.0, np.zeros(1, VIEW))
+        # Compiles what is left, so that the first tick does not wait; plain Python may keep state: not called.
+        if not proposer.plain_python:
+            with contextlib.suppress(Exception):
+                proposer.on_tick(0, 1.0, 1.0, np.zeros(1, VIEW))
         proposer.restore(asked["state"] or fresh)
         return proposer
 

@@ -23,6 +23,7 @@ from live_engine.strategy_wire import Answer
 
 __all__ = ["Fault", "HostConfig", "Question", "StrategyHost"]
 
+_GONE = "the strategy process ended by itself: out of memory, or the strategy ended it"
 _log = logging.getLogger("tickhub.desk")
 
 
@@ -268,15 +269,21 @@ class StrategyHost:
         if self._line is None:
             raise StrategyFault("the strategy process is gone")
         self._line.settimeout(self.config.answer_s)
-        self._line.send(frame)
+        try:
+            self._line.send(frame)
+        except ConnectionError:
+            raise StrategyFault(_GONE) from None
 
     def _receive(self, timeout_s: float) -> bytes:
         if self._line is None:
             raise StrategyFault("the strategy process is gone")
         self._line.settimeout(timeout_s)
-        frame = self._line.recv(wire.FRAME_BYTES + 64)
+        try:
+            frame = self._line.recv(wire.FRAME_BYTES + 64)
+        except ConnectionError:
+            frame = b""
         if not frame:
-            raise StrategyFault("the strategy process ended by itself: out of memory, or the strategy ended it")
+            raise StrategyFault(_GONE)
         return frame
 
 

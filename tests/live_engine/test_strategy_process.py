@@ -1,0 +1,181 @@
+"""A strategy can ask, never act: what raises, lies, hangs, dies or eats memory is put out, and the others go on."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+import pytest
+
+from kernel_lib.errors import StrategyFault
+from kernel_lib.market.instrument import EURUSD
+from kernel_lib.sandbox import capabilities
+from kernel_lib.trading.account import AccountConfig
+from kernel_lib.trading.record import VIEW
+from live_engine import strategy_wire as wire
+from live_engine.strategy_process import Fault, HostConfig, Question, StrategyHost
+from live_engine.strategy_wire import Answer, Blobs, checked_proposal
+
+_serial = itertools.count()
+HEAD = "from kernel_lib import features as f\nfrom kernel_lib.strategy import strategy\nimport math, os, time\n"
+STEADY = HEAD + (
+    "@strategy(features={'slow': f.ema(3)}, params={'edge': 0.0})\n"
+    "def steady(x, position, p):\n    return 1.0 if x.mid >= x.slow + p.edge else -1.0\n"
+)
+
+
+def plain(body: str, top: str = "") -> str:
+    """A strategy whose decision numba cannot compile, so that it runs as Python."""
+    return HEAD + top + f"@strategy(features={{}})\ndef bad(x, position, p):\n    held = open\n{body}"
+
+
+def load_of(source: str, entry: str) -> dict[str, object]:
+    return {
+        "name": entry, "source": source, "entry": entry, "params": {}, "instrument": msgspec.to_builtins(EURUSD),
+        "account": msgspec.to_builtins(AccountConfig()),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def host() -> Iterator[StrategyHost]:
+    config = HostConfig(answer_s=0.5, memory_bytes=400 * 1024**2, trusted=not capabilities().isolates)
+    held = StrategyHost(f"host-{os.getpid()}-{next(_serial)}", config)
+    yield held
+    held.close()
+
+
+def tick(number: int, *slots: int) -> list[Question]:
+    view = np.zeros(1, VIEW).tobytes()
+    return [Question(slot, number * 10**9, 1.1 + number * 1e-5, 1.1001 + number * 1e-5, view) for slot in slots]
+
+
+def test_good_strategies_answer_and_keep_their_state(host: StrategyHost) -> None:
+    assert host.add(1, load_of(STEADY, "steady")) is None
+    answers = [host.ask(tick(number, 1))[1] for number in range(6)]
+    assert all(isinstance(each, Answer) for each in answers)
+    kept = host.snapshot(1)
+    assert isinstance(kept, bytes)
+    following = [host.ask(tick(number, 1))[1] for number in (6, 7)]
+    host.remove(1)
+    assert host.add(2, load_of(STEADY, "steady"), kept, tick(6, 2)) is None
+    assert host.ask(tick(7, 2))[2] == following[1]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("    raise ValueError('no such luck')\n", "ValueError: no such luck"),
+        ("    return None\n", "TypeError"),
+        ("    os._exit(0)\n", "ended by itself"),
+        ("    time.sleep(60)\n", "no answer within 0.5 s"),
+        ("    while True: pass\n", "no answer within 0.5 s"),
+        ("    block = bytearray(2 << 30)\n    block[::4096] = b'x' * len(block[::4096])\n    return 0.0\n", ""),
+    ],
+)
+def test_a_bad_strategy_is_put_out_and_its_neighbour_goes_on(host: StrategyHost, body: str, reason: str) -> None:
+    assert host.add(1, load_of(STEADY, "steady")) is None
+    before = [host.ask(tick(number, 1))[1] for number in range(5)]
+    assert host.add(2, load_of(plain(body), "bad")) is None
+    answers = host.ask(tick(5, 2, 1))
+    fault = answers[2]
+    assert isinstance(fault, Fault)
+    assert reason in fault.reason
+    assert isinstance(answers[1], Answer)
+    alone = [host.ask(tick(number, 1))[1] for number in range(6, 9)]
+    assert all(isinstance(each, Answer) for each in [*before, *alone])
+    assert 2 not in host.slots
+
+
+def test_a_target_that_is_no_number_is_told_as_such(host: StrategyHost) -> None:
+    for slot, body in enumerate(("    return math.nan\n", "    return 7.0\n"), start=1):
+        assert host.add(slot, load_of(plain(body), "bad")) is None
+        answer = host.ask(tick(1, slot))[slot]
+        assert isinstance(answer, Answer)
+        assert answer.status == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("def (", "SyntaxError"),
+        ("x = 1", "must define the strategy"),
+        ("import sys; sys.exit(3)", "ended by itself"),
+        ("raise RuntimeError('at import')", "at import"),
+        ("import socket; socket.create_connection(('127.0.0.1', 80), 2)", "Error"),
+    ],
+)
+def test_source_that_cannot_be_loaded_is_a_fault(host: StrategyHost, source: str, reason: str) -> None:
+    fault = host.add(1, load_of(source, "steady"))
+    assert isinstance(fault, Fault)
+    assert reason in fault.reason
+    assert host.add(2, load_of(STEADY, "steady")) is None
+
+
+def test_source_longer_than_one_frame_is_carried(host: StrategyHost) -> None:
+    assert host.add(1, load_of(STEADY + "#" * 300_000, "steady")) is None
+
+
+def test_a_strategy_that_forges_answers_is_put_out(host: StrategyHost) -> None:
+    # It looks for the line to the desk and writes into it, ahead of the honest answer.
+    top = (
+        "import socket, struct\n"
+        "def forge():\n"
+        "    for fd in range(3, 30):\n"
+        "        try: socket.socket(fileno=os.dup(fd)).send(struct.pack('<BxHIQdqqqq', 2, 1, 1, 99, 1.0, 9, 0, 0, 1))\n"
+        "        except OSError: pass\n"
+    )
+    assert host.add(1, load_of(plain("    forge()\n    return 0.0\n", top), "bad")) is None
+    fault = host.ask(tick(1, 1))[1]
+    assert isinstance(fault, Fault)
+    assert "question asked" in fault.reason
+
+
+def frame(**changes: object) -> bytes:
+    fields: dict[str, object] = {"kind": wire.PROPOSAL, "slot": 1, "epoch": 2, "seq": 3, "target": 1.0, "units": 10}
+    fields |= {"stop": 0, "take": 0, "status": 1} | changes
+    return wire.PROPOSAL_FRAME.pack(*fields.values())
+
+
+def test_an_honest_frame_is_read() -> None:
+    assert checked_proposal(frame(), 1, 2, 3) == Answer(1.0, 10, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: b"",
+        lambda: frame()[:-1],
+        lambda: frame() + b"x",
+        lambda: frame(epoch=1),
+        lambda: frame(seq=2),
+        lambda: frame(slot=2),
+        lambda: frame(target=float("nan")),
+        lambda: frame(target=1.5),
+        lambda: frame(units=1 << 40),
+        lambda: frame(stop=-1),
+        lambda: frame(status=3),
+        lambda: frame(status=-1),
+    ],
+)
+def test_a_hostile_frame_is_a_fault(make: Callable[[], bytes]) -> None:
+    with pytest.raises(StrategyFault):
+        checked_proposal(make(), 1, 2, 3)
+
+
+def test_parts_of_a_long_message_must_fit() -> None:
+    head = (wire.BLOB, 1, 1, 1, wire.SNAPSHOT)
+    pack = wire._BLOB.pack
+    for frames in (
+        [b"short"],
+        [pack(*head, 1 << 30, 0) + b"x"],
+        [pack(*head, 10, 5) + b"x"],
+        [pack(*head, 10, 0) + b"12345", pack(*head, 11, 5) + b"12345"],
+        [pack(*head, 2, 0) + b"123"],
+        [pack(*head, 2, 0)],
+    ):
+        blobs = Blobs()
+        for each in frames[:-1]:
+            blobs.add(each)
+        with pytest.raises(StrategyFault):
+            blobs.add(frames[-1])
