@@ -90,7 +90,11 @@ class Spool:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _lock(folder / "lock")
-            self._recover()
+            try:
+                self._recover()
+            except BaseException:
+                self._lock.close()
+                raise
         except OSError as error:
             raise Misconfigured(f"the spool must lie in a writable directory, {folder} is not: {error}") from error
 

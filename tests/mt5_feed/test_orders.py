@@ -340,7 +340,9 @@ def test_the_simulated_account_outlives_its_process(tmp_path: Path) -> None:
     first.initialize()
     first.symbol_select("EURUSD")
     first.copy_ticks_from("EURUSD", 0, 10, -1)
-    result = first.order_send({"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "type_filling": 1, "comment": "k"})
+    result = first.order_send(
+        {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "type_filling": 1, "comment": "k"}
+    )
     assert result is not None
     assert result.retcode == 10009
     second = SimulatedTerminal({"EURUSD": path_of(1.1, 1.2)}, state_path=path)

@@ -1,0 +1,354 @@
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from kernel_lib.config import Home
+from kernel_lib.errors import Misconfigured
+from kernel_lib.keys import create_keys, issue_token, read_private_key
+from kernel_lib.market.instrument import EURUSD
+from kernel_lib.wire import (
+    Ack,
+    Hello,
+    Message,
+    OrderIntent,
+    Refusal,
+    Report,
+    TickBlock,
+    Welcome,
+    decode,
+    encode,
+    tick_block,
+)  # fmt: skip
+from tests.mt5_feed.running import TENANT, Site, bursts, environment, until
+
+
+def hello(agent: str = "demo") -> Hello:
+    return Hello(
+        agent=agent, login=1, server="s", hedging=True, currency="USD", instruments=[EURUSD], tick_seq=0, report_seq=0
+    )
+
+
+@contextlib.asynccontextmanager
+async def linked(site: Site, token: str | None = None, agent: str = "demo") -> AsyncIterator[ClientConnection]:
+    headers = {"Authorization": f"Bearer {token or site.token(agent).reveal()}"}
+    url = f"ws://127.0.0.1:{site.port}/ws/agent"
+    async with connect(url, additional_headers=headers, proxy=None, max_size=1 << 21) as link:
+        yield link
+
+
+async def greeted(link: ClientConnection) -> Welcome:
+    await link.send(encode(hello()))
+    message = await answer(link)
+    assert isinstance(message, Welcome)
+    return message
+
+
+async def answer(link: ClientConnection) -> Message:
+    async with asyncio.timeout(20):
+        frame = await link.recv()
+    assert isinstance(frame, bytes)
+    return decode(frame)
+
+
+def block(first: int, count: int, *, agent: str = "demo", symbol: str = "EURUSD") -> TickBlock:
+    return tick_block(agent, symbol, first, bursts(1000)[first - 1 : first - 1 + count], terminal_ns=1, read_ns=1)
+
+
+async def refused_status(site: Site, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(f"ws://127.0.0.1:{site.port}/ws/agent", additional_headers=headers, proxy=None):
+            pass
+    response = caught.value.response
+    assert response.body is not None
+    return response.status_code, json.loads(response.body)
+
+
+async def test_a_wrong_token_is_refused_with_401_and_a_reason(site: Site, tmp_path: Any) -> None:
+    other = Home(tmp_path / "other").create()
+    create_keys(other)
+    now_s = int(time.time())
+    foreign = issue_token(
+        read_private_key(other), subject="demo", tenant=TENANT, audience="bridge", now_s=now_s, lifetime_s=60
+    )
+    cases = {
+        "token_missing": {},
+        "token_invalid": {"Authorization": "Bearer nonsense"},
+        "token_expired": {"Authorization": f"Bearer {site.token(now_s=now_s - 9000, lifetime_s=60).reveal()}"},
+        "token_foreign": {"Authorization": f"Bearer {foreign.reveal()}"},
+    }
+    async with site.bridge():
+        for code, headers in cases.items():
+            status, said = await refused_status(site, headers)
+            assert (status, said["code"]) == (401, code)
+            assert said["message"]
+        other_audience = site.token(audience="control").reveal()
+        assert await refused_status(site, {"Authorization": f"Bearer {other_audience}"}) == (
+            401, {"code": "token_foreign", "message": "the token must be signed by this platform for 'bridge': Audience doesn't match"},
+        )  # fmt: skip
+
+
+async def test_an_agent_cannot_speak_for_another(site: Site) -> None:
+    async with site.bridge():
+        async with linked(site) as link:
+            await link.send(encode(hello("other")))
+            message = await answer(link)
+            assert isinstance(message, Refusal)
+            assert message.code == "wrong_agent"
+        async with linked(site) as link:
+            await greeted(link)
+            await link.send(encode(block(1, 5, agent="other")))
+            message = await answer(link)
+            assert isinstance(message, Refusal)
+            assert message.code == "wrong_agent"
+    assert len(site.ticks()) == 0
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"", b"\xff" * 100, b"\x80", "text", encode(Welcome(tick_seq=1, report_seq=1)),
+        encode(block(1, 5))[:-3], encode(TickBlock(agent="demo", symbol="EURUSD", seq_first=1, ticks=b"", terminal_ns=0, read_ns=0)),
+        encode(TickBlock(agent="demo", symbol="EURUSD", seq_first=1, ticks=b"x" * 25, terminal_ns=0, read_ns=0)),
+    ],
+)  # fmt: skip
+async def test_garbage_ends_the_session_with_a_reason_and_what_came_before_is_kept(
+    site: Site, garbage: bytes | str
+) -> None:
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+            await link.send(encode(block(1, 5)))
+            await link.send(garbage)
+            said = []
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    said.append(await answer(link))
+            refusals = [each for each in said if isinstance(each, Refusal)]
+            assert [each.code for each in refusals] == ["bad_frame"]
+        async with linked(site) as link:
+            assert (await greeted(link)).tick_seq == 5
+    assert site.ticks().tobytes() == bursts(1000)[:5].tobytes()
+
+
+async def test_a_frame_beyond_the_limit_ends_the_session(site: Site) -> None:
+    async with site.bridge(), linked(site) as link:
+        await greeted(link)
+        with pytest.raises(ConnectionClosed):
+            await link.send(b"x" * ((1 << 20) + 1))
+            await answer(link)
+
+
+async def test_resent_blocks_are_dropped_overlaps_are_cut_and_gaps_refused(site: Site) -> None:
+    async with site.bridge():
+        async with linked(site) as link:
+            assert (await greeted(link)).tick_seq == 0
+            for first, count, expected in ((1, 10, 10), (1, 10, 10), (6, 10, 15), (3, 4, 15), (16, 1, 16)):
+                await link.send(encode(block(first, count)))
+                assert await answer(link) == Ack(tick_seq=expected, report_seq=0)
+            await link.send(encode(block(18, 2)))
+            message = await answer(link)
+            assert isinstance(message, Refusal)
+            assert message.code == "sequence_gap"
+            assert "17" in message.message
+        async with linked(site) as link:
+            assert (await greeted(link)).tick_seq == 16
+    assert site.ticks().tobytes() == bursts(1000)[:16].tobytes()
+
+
+async def test_reports_are_published_once_and_in_order(site: Site) -> None:
+    async with site.bridge(), linked(site) as link:
+        await greeted(link)
+        for seq in (1, 2, 2, 1, 3):
+            await link.send(encode(Report(agent="demo", seq=seq, kind="filled", key=f"k{seq}")))
+        await until(lambda: len(site.reports()) == 3, "three are published")
+        await link.send(encode(Report(agent="demo", seq=5, kind="filled")))
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await answer(link)
+    assert [each.key for each in site.reports()] == ["k1", "k2", "k3"]
+
+
+async def test_an_unknown_symbol_s_ticks_are_quarantined(site: Site) -> None:
+    async with site.bridge(), linked(site) as link:
+        await greeted(link)
+        await link.send(encode(block(1, 3, symbol="GBPUSD")))
+        assert await answer(link) == Ack(tick_seq=3, report_seq=0)
+    assert {each.rule for each in site.quarantined()} == {"unknown_symbol"}
+    assert len(site.quarantined()) == 3
+
+
+async def test_an_intent_is_offered_again_until_the_agent_has_reported_on_it(site: Site) -> None:
+    order = OrderIntent(key="k1", agent="demo", magic=1, symbol="EURUSD", side=1, lots=0.1)
+    site.redis.client.xadd(site.streams.intents, {"m": encode(order)})
+    async with site.bridge():
+        for _ in range(2):
+            async with linked(site) as link:
+                await greeted(link)
+                assert await answer(link) == order
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+            assert await answer(link) == order
+            await link.send(encode(Report(agent="demo", seq=1, kind="filled", key="k1")))
+            assert await answer(link) == Ack(tick_seq=0, report_seq=1)
+        async with linked(site) as link:
+            await greeted(link)
+            await link.send(encode(block(1, 1)))
+            assert await answer(link) == Ack(tick_seq=1, report_seq=1)
+
+
+async def _get(site: Site, path: str, *, unix: bool = False) -> tuple[int, bytes]:
+    if unix:
+        reader, writer = await asyncio.open_unix_connection(str(site.redis.folder / "b.sock"))
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    async with asyncio.timeout(20):
+        said = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    head, _, body = said.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+async def test_health_is_public_and_metrics_are_for_the_unix_socket(site: Site) -> None:
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+            assert await _get(site, "/health") == (200, b'{"status":"ok","bus":true,"agents":1}')
+            await link.send(encode(block(1, 7)))
+            await answer(link)
+        status, body = await _get(site, "/metrics", unix=True)
+        assert status == 200
+        assert b'bridge_ticks_total{agent="demo",tenant="acme"} 7.0' in body
+        assert (await _get(site, "/metrics"))[0] == 404
+        assert (await _get(site, "/elsewhere"))[0] == 404
+        site.redis.kill()
+        assert (await _get(site, "/health"))[0] == 503
+        await asyncio.to_thread(site.redis.start)
+        assert (await _get(site, "/health"))[0] == 200
+
+
+async def test_a_taken_port_is_a_clear_error(site: Site) -> None:
+    async with site.bridge():
+        taken = f"{site.port}"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "mt5_feed.bridge", env=environment(site, TICKHUB_BRIDGE_PORT=taken),
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+        _, said = await process.communicate()
+    assert process.returncode == 78
+    assert f"port {taken}".encode() in said
+    assert b"Traceback" not in said
+    assert Misconfigured.__name__ not in said.decode()
+
+
+@contextlib.asynccontextmanager
+async def watching(site: Site, first: str, *, path: str = "/ws/stream") -> AsyncIterator[ClientConnection]:
+    async with unix_connect(str(site.redis.folder / "b.sock"), f"ws://localhost{path}", compression=None) as page:
+        await page.send(first)
+        yield page
+
+
+async def told(page: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        said: dict[str, Any] = json.loads(await page.recv())
+    return said
+
+
+async def test_a_page_gets_quotes_and_the_desk_after_a_ticket(site: Site) -> None:
+    site.redis.client.hset(site.streams.latest, "@desk", '{"profit":1}')
+    async with site.bridge(), linked(site) as link:
+        await greeted(link)
+        await link.send(encode(block(1, 4)))
+        await answer(link)
+        async with watching(site, site.ticket()) as page:
+            assert await told(page) == {"type": "desk", "desk": {"profit": 1}}
+            first = await told(page)
+            last = bursts(1000)[3]
+            assert first["type"] == "ticks"
+            assert first["ticks"][0]["symbol"] == "EURUSD"
+            assert first["ticks"][0]["bid"] == last["bid"]
+            assert first["ticks"][0]["time_ns"] == str(last["time_ns"])
+            await link.send(encode(block(5, 3)))
+            quote = await told(page)
+            assert quote["ticks"][0]["bid"] == bursts(1000)[6]["bid"]
+            assert quote["ticks"][0]["n_ticks"] == 3
+            site.redis.client.xadd(site.streams.desk, {"m": '{"type":"desk","profit":2}'})
+            assert await told(page) == {"type": "desk", "profit": 2}
+
+
+async def test_a_ticket_works_once_and_garbage_and_a_foreign_user_are_refused(site: Site) -> None:
+    async with site.bridge():
+        ticket = site.ticket()
+        async with watching(site, ticket, path="/ws/client/bob") as page:
+            assert (await told(page))["code"] == "wrong_user"
+        async with watching(site, ticket) as page:
+            assert (await told(page))["code"] == "ticket_invalid"
+        for garbage in ("", "{", '{"symbols":[]}', "a b c d e f g h", "x" * 500):
+            async with watching(site, garbage) as page:
+                assert (await told(page))["code"] == "bad_frame"
+        site.redis.client.set("th:ticket:spoiled-1", "no json")
+        async with watching(site, "spoiled-1") as page:
+            assert (await told(page))["code"] == "ticket_invalid"
+
+
+async def test_tiers_limit_symbols_connections_and_rate(site: Site) -> None:
+    async with site.bridge():
+        many = json.dumps({"ticket": site.ticket(tier="free"), "symbols": ["A", "B", "C", "D", "E", "F"]})
+        async with watching(site, many) as page:
+            assert (await told(page))["code"] == "tier_symbols"
+        for at in range(8):
+            quote = {"symbol": f"S{at}", "time_ns": at, "bid": 1.0, "ask": 1.1}
+            site.redis.client.hset(site.streams.latest, f"S{at}", json.dumps(quote))
+        async with watching(site, site.ticket(tier="free")) as page:
+            assert len((await told(page))["ticks"]) == 5
+            async with watching(site, site.ticket(tier="free", name="ticket-0002")) as second:
+                assert (await told(second))["code"] == "tier_connections"
+            async with watching(site, site.ticket(tier="free", user="eve", name="ticket-0003")) as other:
+                assert len((await told(other))["ticks"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (None, 403),
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("http://localhost:8000", 101),
+        ("http://127.0.0.1", 101),
+    ],
+)
+async def test_a_page_s_origin_is_checked_on_tcp(site: Site, origin: str | None, status: int) -> None:
+    async with site.bridge():
+        url = f"ws://127.0.0.1:{site.port}/ws/stream"
+        headers = {} if origin is None else {"Origin": origin}
+        if status == 101:
+            async with connect(url, additional_headers=headers, proxy=None) as page:
+                await page.send("not-a-ticket")
+                assert (await told(page))["code"] == "ticket_invalid"
+        else:
+            with pytest.raises(InvalidStatus) as caught:
+                async with connect(url, additional_headers=headers, proxy=None):
+                    pass
+            assert caught.value.response.status_code == status
+
+
+async def test_a_client_that_does_not_read_is_dropped(site: Site) -> None:
+    async with site.bridge() as bridge:
+        async with watching(site, site.ticket()):
+            await until(lambda: bridge.metrics.clients._value.get() == 1, "the page is there")
+            filler = json.dumps({"type": "desk", "text": "x" * 50_000})
+            for _ in range(1200):
+                site.redis.client.xadd(site.streams.desk, {"m": filler}, maxlen=50)
+            await until(lambda: bridge.metrics.dropped._value.get() == 1, "the page is dropped")
+        await until(lambda: bridge.metrics.clients._value.get() == 0, "the page is gone")
