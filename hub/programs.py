@@ -6,56 +6,25 @@ line and no environment given here holds a secret.
 """
 
 import os
+import socket
 import sys
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from hub.demo import create_demo
 from hub.migrate import migrate
-from hub.proxy import check_port, proxy_argv
+from hub.proxy import proxy_argv
 from hub.roster import SERVICES, create_tokens
 from hub.sockets import create_directories, hub_socket, service_socket
 from kernel_lib.config import Home, Ports, Secret, StoreUrls
-from kernel_lib.errors import TickhubError
 from kernel_lib.keys import create_keys
 from kernel_lib.stores import embedded
 from kernel_lib.stores.accounts import PostgresAccounts
+from kernel_lib.supervise import Program, is_ready
 
 __all__ = ["Program", "prepare", "prepare_accounts", "programs"]
 
 _PASSED_ON = ("TICKHUB_TRUST_ALL_USERS", "LANG", "TZ")
-
-
-class Program(msgspec.Struct, frozen=True):
-    """One program for the supervisor.
-
-    Parameters
-    ----------
-    name : str
-    argv : tuple of str
-        Runs in the foreground.
-    env : mapping
-        Added to the supervisor's own; nothing secret in it.
-    user : str
-        Whom it ends up as, for display: the command line drops rights itself.
-    ready : callable
-        True once it answers; never raises.
-    priority : int
-        Lower starts first and stops last.
-    stop_signal : str
-        ``"TERM"``, or ``"INT"`` for PostgreSQL's fast shutdown.
-    """
-
-    name: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    user: str
-    ready: Callable[[], bool]
-    priority: int
-    stop_signal: str = "TERM"
 
 
 def prepare(home: Home, ports: Ports, urls: StoreUrls) -> None:
@@ -103,15 +72,19 @@ def programs(home: Home, ports: Ports, urls: StoreUrls) -> list[Program]:
     ):
         if _is_embedded(home, url):
             made = launch(home)
-            found.append(Program(name, made.argv, made.env, made.user, partial(embedded.is_ready, made), 10, stop))
-    us = ""
-    found.append(Program("proxy", _python("hub.proxy"), env, us, lambda: not _is_free(ports), 20))
+            # The command line drops rights itself, so the supervisor starts it as the user it runs as.
+            ready = partial(embedded.is_ready, made)
+            found.append(Program(name=name, argv=made.argv, env=made.env, ready=ready, priority=10, stop_signal=stop))
+    ready = partial(is_ready, f"tcp:{ports.bind}:{ports.hub}")
+    found.append(Program(name="proxy", argv=_python("hub.proxy"), env=env, ready=ready, priority=20))
     config = Path(__file__).with_name("jupyterhub_config.py")
     hub_argv = (sys.executable, "-m", "jupyterhub", "--config", str(config))
-    found.append(Program("hub", hub_argv, env, us, lambda: _answers(hub_socket(home), "/hub/api/"), 30))
+    ready = partial(_answers, hub_socket(home), "/hub/api/")
+    found.append(Program(name="hub", argv=hub_argv, env=env, ready=ready, priority=30))
     for service in SERVICES:
-        socket, health = service_socket(home, service.name), f"/services/{service.name}/health"
-        found.append(Program(service.name, _python(service.module), env, us, partial(_answers, socket, health), 40))
+        where, health = service_socket(home, service.name), f"/services/{service.name}/health"
+        ready = partial(_answers, where, health)
+        found.append(Program(name=service.name, argv=_python(service.module), env=env, ready=ready, priority=40))
     return found
 
 
@@ -136,19 +109,14 @@ def _is_embedded(home: Home, url: str) -> bool:
     return url in {ours.accounts, ours.live}
 
 
-def _is_free(ports: Ports) -> bool:
+def _answers(path: Path, route: str) -> bool:
+    # One plain request: an HTTP library would leave its socket open when nobody listens yet.
+    request = f"GET {route} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
     try:
-        check_port(ports.bind, ports.hub)
-    except TickhubError:
-        return False
-    return True
-
-
-def _answers(socket: Path, path: str) -> bool:
-    import httpx
-
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=2.0) as client:
-            return client.get(f"http://hub{path}").status_code == 200
-    except httpx.HTTPError:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(2.0)
+            probe.connect(str(path))
+            probe.sendall(request.encode())
+            return probe.recv(64).startswith(b"HTTP/1.1 200")
+    except OSError:
         return False

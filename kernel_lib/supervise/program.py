@@ -25,8 +25,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     user : str
         System user to run as; empty for the user who runs the supervisor.
     ready : str or callable
-        A function that gives True once it answers, or a check: ``tcp:HOST:PORT``, ``unix:PATH`` (somebody listens), ``http://...`` or ``unix+http:PATH:URLPATH`` (answers
-        below 500), or empty: running is enough.
+        A function that gives True once it answers, or a check: ``tcp:HOST:PORT``, ``unix:PATH`` (somebody listens),
+        ``http://...`` or ``unix+http:PATH:URLPATH`` (answers below 500), or empty: running is enough.
     priority : int
         Lower starts earlier and stops later.
     stop_signal : str

@@ -177,7 +177,7 @@ class Supervisor:
             environment = ",".join(f"{key}={_value(key, text)}" for key, text in each.env.items())
             lines += [
                 f"[program:{each.name}]", f"command={' '.join(_quoted(part) for part in each.argv)}",
-                f"priority={each.priority}", "directory=/", "autorestart=true", "startsecs=1", "startretries=5",
+                f"priority={each.priority}", "directory=/", "autorestart=true", "startsecs=1", "startretries=3",
                 "stopasgroup=true", "killasgroup=true", "stopwaitsecs=20",
                 f"stopsignal={each.stop_signal}", "redirect_stderr=true",
                 f"stdout_logfile={log / each.name}.log", "stdout_logfile_maxbytes=20MB", "stdout_logfile_backups=2",

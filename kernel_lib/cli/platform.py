@@ -1,0 +1,118 @@
+"""``tickhub up``, ``down``, ``status`` and ``logs``."""
+
+import os
+import sys
+import time
+from typing import Any
+
+import click
+
+from kernel_lib.cli.choose import echo_json
+from kernel_lib.config import Home, Ports
+from kernel_lib.errors import BadData, TickhubError
+
+__all__ = ["down", "logs", "status", "up"]
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def up(arguments: tuple[str, ...]) -> None:
+    """Start everything; see ``tickhub up --help``."""
+    os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "hub.up", *arguments])  # noqa: S606
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def down(as_json: bool) -> None:
+    """Stop everything that 'up' started and leave no process behind; state stays."""
+    from kernel_lib.supervise import Supervisor
+
+    began = time.monotonic()
+    stopped = Supervisor(Home.from_environ()).stop()
+    seconds = round(time.monotonic() - began, 1)
+    if as_json:
+        echo_json({"stopped": stopped, "seconds": seconds})
+    else:
+        click.echo(f"Tickhub is down after {seconds} s." if stopped else "Nothing was running.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(as_json: bool) -> None:
+    """Say which programs run, and what the engine's desks trade; exit status 1 unless all run."""
+    from kernel_lib.cli.control import ask_engine
+    from kernel_lib.supervise import Supervisor
+
+    home = Home.from_environ()
+    states = Supervisor(home).states()
+    rows = [
+        {
+            "name": each["name"],
+            "state": each["statename"].lower(),
+            "pid": each["pid"] or None,
+            "detail": each["description"],
+        }
+        for each in states
+    ]
+    engine: dict[str, Any] | None = None
+    trouble = ""
+    try:
+        engine = ask_engine(home, Ports.from_environ(os.environ), "GET", "/status")
+    except TickhubError as error:
+        trouble = str(error)
+    if as_json:
+        echo_json({"home": str(home.root), "programs": rows, "engine": engine, "trouble": trouble})
+    else:
+        _show(home, rows, engine, trouble)
+    if not rows or any(row["state"] != "running" for row in rows):
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("program", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until interrupted.")
+@click.option(
+    "-n", "--lines", default=40, show_default=True, type=click.IntRange(1, 100_000), help="Last lines to show."
+)
+def logs(program: str | None, follow: bool, lines: int) -> None:
+    """Show the end of PROGRAM's log; without a name, list the logs."""
+    home = Home.from_environ()
+    known = sorted(path.stem for path in (home / "log").glob("*.log")) if (home / "log").is_dir() else []
+    if program is None:
+        click.echo("\n".join(known) or f"There are no logs in {home / 'log'}.")
+        return
+    if program not in known:
+        raise BadData(f"there is no log of {program!r}; there are {', '.join(known) or 'none'}")
+    path = home / "log" / f"{program}.log"
+    with path.open(errors="replace") as file:
+        for line in file.readlines()[-lines:]:
+            click.echo(line, nl=False)
+        while follow:
+            line = file.readline()
+            if line:
+                click.echo(line, nl=False)
+            else:
+                time.sleep(0.2)
+
+
+def _show(home: Home, rows: list[dict[str, Any]], engine: dict[str, Any] | None, trouble: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not rows:
+        console.print(f"Nothing runs (home {home.root}); start it with 'tickhub up'.")
+        return
+    table = Table(box=None, padding=(0, 2))
+    for title in ("program", "state", "pid", ""):
+        table.add_column(title)
+    for row in rows:
+        colour = "green" if row["state"] == "running" else "red"
+        table.add_row(row["name"], f"[{colour}]{row['state']}", str(row["pid"] or ""), row["detail"])
+    console.print(table)
+    if engine is not None:
+        console.print_json(data=engine)
+    elif trouble:
+        console.print(f"engine: {trouble}", markup=False)
