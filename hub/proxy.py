@@ -17,6 +17,7 @@ from kernel_lib.errors import Misconfigured, TickhubError
 
 __all__ = ["check_port", "proxy_argv", "token_file"]
 
+_PRELOAD = Path(__file__).with_name("static") / "unix_keep_alive.cjs"
 _SCRIPT = "lib/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
 
 
@@ -34,7 +35,7 @@ def proxy_argv(home: Home, ports: Ports) -> list[str]:
         Node or configurable-http-proxy is not installed.
     """
     return [
-        str(_node()), str(_script()), "--ip", ports.bind, "--port", str(ports.hub),
+        str(_node()), "--require", str(_PRELOAD), str(_script()), "--ip", ports.bind, "--port", str(ports.hub),
         "--api-socket", str(proxy_api_socket(home)), "--error-target", f"{unix_url(hub_socket(home))}/hub/error",
         "--log-level", "warn",
     ]  # fmt: skip

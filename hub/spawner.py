@@ -109,8 +109,9 @@ class SandboxSpawner(Spawner):
 
     @property
     def _key(self) -> str:
-        # Names of users and servers are free text; a digest of both is a file name.
-        return hashlib.sha256(f"{self.user.name}/{self.name}".encode()).hexdigest()[:16]
+        # Names of users and servers are free text; a digest is a file name, and with the home in it also the name
+        # of a control group that no other installation on this machine uses.
+        return hashlib.sha256(f"{self.home.root}/{self.user.name}/{self.name}".encode()).hexdigest()[:16]
 
     @property
     def _socket(self) -> Path:

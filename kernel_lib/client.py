@@ -1,0 +1,364 @@
+"""What a notebook calls: recorded ticks and bars, the live stream, strategies and their promotion.
+
+::
+
+    from kernel_lib import client
+    ticks = client.ticks("EURUSD", limit=5000)
+    bars = client.bars("EURUSD", "5m")
+    client.promote(ema_cross, instrument=EURUSD)
+
+Everything goes through the hub's services with the server's own token. Inside a notebook server they are reached
+over the sockets in ``TICKHUB_SERVICES``; elsewhere set ``TICKHUB_URL`` (the hub's address) and
+``JUPYTERHUB_API_TOKEN``. A refusal raises :class:`~kernel_lib.errors.Refused` with a code and what to do.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kernel_lib.config import Secret
+from kernel_lib.errors import BadData, Misconfigured, Refused, Transient
+
+if TYPE_CHECKING:
+    import httpx
+    import pandas as pd
+    import pyarrow as pa
+
+    from kernel_lib.market.instrument import Instrument
+    from kernel_lib.market.tick import Ticks
+
+__all__ = [
+    "Client",
+    "approve",
+    "bars",
+    "desk",
+    "me",
+    "promote",
+    "strategies",
+    "stream",
+    "symbols",
+    "ticks",
+    "ticks_frame",
+]
+
+#: A time: UTC nanoseconds, or ISO 8601 text such as ``"2026-01-31T09:00"``.
+Time = int | str
+_TIMEOUT_S = 60.0
+
+
+class Client:
+    """A connection to the platform for one user.
+
+    Parameters
+    ----------
+    token : Secret
+        The user's hub token.
+    services : str
+        Directory with the services' sockets; empty to use ``url``.
+    url : str
+        The hub's address, ``http://127.0.0.1:8000``, for programs outside a notebook server.
+    stream_url : str
+        The bridge's address, ``ws://127.0.0.1:8001``, used with ``url``.
+    """
+
+    def __init__(self, token: Secret, *, services: str = "", url: str = "", stream_url: str = "") -> None:
+        if not services and not url:
+            raise Misconfigured(
+                "the client must know where the platform is: run it in a notebook server, or set TICKHUB_URL and "
+                "JUPYTERHUB_API_TOKEN"
+            )
+        self._token = token
+        self._services = services
+        self._url = url.rstrip("/")
+        self._stream_url = stream_url.rstrip("/")
+        self._open: dict[str, httpx.Client] = {}
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Client":
+        """Read ``JUPYTERHUB_API_TOKEN``, ``TICKHUB_SERVICES`` or ``TICKHUB_URL``, and ``TICKHUB_STREAM_URL``."""
+        token = environ.get("JUPYTERHUB_API_TOKEN", "")
+        if not token:
+            raise Misconfigured(
+                "the client needs a hub token in JUPYTERHUB_API_TOKEN; ask for one on the hub's page 'Token'"
+            )
+        url = environ.get("TICKHUB_URL", "")
+        return cls(
+            Secret(token), services="" if url else environ.get("TICKHUB_SERVICES", ""), url=url,
+            stream_url=environ.get("TICKHUB_STREAM_URL", "ws://127.0.0.1:8001"),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close every connection."""
+        for each in self._open.values():
+            each.close()
+        self._open.clear()
+
+    def me(self) -> dict[str, Any]:
+        """Who this is, in which tenant, with which role, tier and limits."""
+        answer: dict[str, Any] = self._json("GET", "api", "me")
+        return answer
+
+    def symbols(self) -> "pd.DataFrame":
+        """What is recorded: symbol, number of ticks, first and last time; ``open`` says whether the tier reaches it."""
+        import pandas as pd
+
+        columns = ["symbol", "n_ticks", "first_ns", "last_ns", "open"]
+        frame = pd.DataFrame(self._json("GET", "data", "symbols"), columns=columns)
+        for name in ("first", "last"):
+            frame[name] = pd.to_datetime(frame.pop(f"{name}_ns"), unit="ns", utc=True)
+        return frame
+
+    def ticks(
+        self, symbol: str, start: Time | None = None, end: Time | None = None, limit: int | None = None
+    ) -> "Ticks":
+        """Recorded ticks with ``start <= time < end``, in time order, as an array of dtype TICK.
+
+        Parameters
+        ----------
+        symbol : str
+            The broker's name, ``"EURUSD"``.
+        start, end : int or str, optional
+            UTC nanoseconds or ISO 8601; default: as far back as the tier reaches, up to the newest.
+        limit : int, optional
+            Keep the newest so many.
+
+        Raises
+        ------
+        Refused
+            ``tier_rows``, ``tier_days``, ``tier_symbols``, ``unknown_symbol``, ``rate``: the message says what to do.
+        """
+        import numpy as np
+
+        from kernel_lib.market.tick import TICK
+
+        table = self._arrow("ticks", symbol=symbol, start=start, end=end, limit=limit)
+        found = np.empty(table.num_rows, dtype=TICK)
+        for name in ("time_ns", "bid", "ask"):
+            found[name] = table[name].to_numpy()
+        return found
+
+    def ticks_frame(
+        self, symbol: str, start: Time | None = None, end: Time | None = None, limit: int | None = None
+    ) -> "pd.DataFrame":
+        """Recorded ticks as a table: ``bid`` and ``ask`` by UTC time."""
+        return _by_time(self._arrow("ticks", symbol=symbol, start=start, end=end, limit=limit))
+
+    def bars(
+        self, symbol: str, length: str = "1m", start: Time | None = None, end: Time | None = None,
+        limit: int | None = None,
+    ) -> "pd.DataFrame":  # fmt: skip
+        """Bars of any length as a table by UTC time of their opening.
+
+        ``open high low close`` are of the bid, ``volume`` counts ticks, ``spread`` is the last one of the bar in quote
+        currency.
+        """
+        return _by_time(self._arrow("bars", symbol=symbol, length=length, start=start, end=end, limit=limit))
+
+    def strategies(self) -> "pd.DataFrame":
+        """The tenant's strategies, newest first: hash, name, author, status, time of submission."""
+        import pandas as pd
+
+        columns = ["hash", "name", "author", "status", "submitted_at"]
+        frame = pd.DataFrame(self._json("GET", "api", "strategies"), columns=columns)
+        frame["submitted_at"] = pd.to_datetime(frame["submitted_at"], utc=True)
+        return frame
+
+    def promote(self, strategy: Any, *, instrument: "Instrument", **settings: Any) -> str:
+        """Submit a strategy for approval by another person; gives the hash it is known by from now on.
+
+        Parameters
+        ----------
+        strategy : Strategy
+            What ``@strategy`` made.
+        instrument : Instrument
+            What it trades.
+        settings
+            ``account``, ``limits``, ``costs`` and ``evidence`` of :func:`kernel_lib.passport.build_passport`.
+        """
+        from kernel_lib.passport import build_passport
+
+        who = self.me()
+        passport = build_passport(
+            strategy, instrument=instrument, author=who["user"], tenant=who["tenant"], created_ns=time.time_ns(),
+            **settings,
+        )  # fmt: skip
+        submitted: dict[str, Any] = self._json("POST", "api", "strategies", content=passport.encode())
+        return str(submitted["hash"])
+
+    def approve(self, passport_hash: str, *, mode: str = "paper", agent: str = "") -> dict[str, Any]:
+        """Approve a strategy that somebody else submitted; needs the role admin.
+
+        Parameters
+        ----------
+        passport_hash : str
+            As :meth:`promote` and :meth:`strategies` give it.
+        mode : str
+            ``"paper"`` or ``"mt5"``; the latter sends orders to the terminal of ``agent``.
+        """
+        content = json.dumps({"mode": mode, "agent": agent}).encode()
+        answer: dict[str, Any] = self._json("POST", "api", f"strategies/{passport_hash}/approve", content=content)
+        return answer
+
+    def desk(self) -> dict[str, Any]:
+        """The tenant's desk as the engine sees it; the schema is in ``live_engine/state.py``."""
+        answer: dict[str, Any] = self._json("GET", "api", "desk")
+        return answer
+
+    def stream(self, symbols: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Live messages as they come, until the caller stops; quotes are conflated to the tier's interval.
+
+        Parameters
+        ----------
+        symbols : iterable of str, optional
+            Which symbols; default: as many as the tier opens.
+        """
+        from websockets.exceptions import ConnectionClosed
+        from websockets.sync.client import connect, unix_connect
+
+        ticket = self._json("POST", "api", "stream-ticket")["ticket"]
+        try:
+            socket = (
+                unix_connect(f"{self._services}/stream.sock", "ws://hub/ws/stream")
+                if self._services
+                else connect(f"{self._stream_url}/ws/stream")
+            )
+        except (OSError, TimeoutError) as error:
+            raise Transient(f"the live stream must answer, it did not: {error}") from None
+        with socket:
+            socket.send(json.dumps({"ticket": ticket, "symbols": list(symbols or ())}))
+            try:
+                for text in socket:
+                    message: dict[str, Any] = json.loads(text)
+                    if message.get("type") == "refused" or "code" in message:
+                        raise Refused(str(message.get("code", "refused")), str(message.get("message", "")))
+                    yield message
+            except ConnectionClosed as error:
+                raise Transient(f"the live stream ended: {error}") from None
+
+    # Requests
+
+    def _arrow(self, route: str, **query: Any) -> "pa.Table":
+        import pyarrow as pa
+
+        response = self._request("GET", "data", route, params={k: v for k, v in query.items() if v is not None})
+        try:
+            with pa.ipc.open_stream(response.content) as reader:
+                return reader.read_all()
+        except pa.ArrowInvalid as error:
+            raise Transient(f"the answer was cut off: {error}; try again") from None
+
+    def _json(self, method: str, service: str, route: str, content: bytes | None = None) -> Any:
+        response = self._request(method, service, route, content=content)
+        try:
+            return response.json()
+        except ValueError:
+            raise Transient("the answer was not JSON; is something else listening there?") from None
+
+    def _request(self, method: str, service: str, route: str, **options: Any) -> "httpx.Response":
+        import httpx
+
+        try:
+            response = self._client(service).request(method, f"/services/{service}/{route}", **options)
+        except httpx.HTTPError as error:
+            raise Transient(
+                f"the service {service!r} must answer, it did not: {error}; try again in a moment"
+            ) from None
+        if response.status_code < 400:
+            return response
+        try:
+            refusal = response.json()
+            code, message = str(refusal["error"]), str(refusal["message"])
+        except (ValueError, KeyError, TypeError):
+            raise Transient(f"the service {service!r} answered {response.status_code}; try again in a moment") from None
+        if response.status_code >= 500 and code != "engine_unreachable":
+            raise Transient(message)
+        if code == "bad_request":
+            raise BadData(message)
+        raise Refused(code, message)
+
+    def _client(self, service: str) -> "httpx.Client":
+        import httpx
+
+        name = service if self._services else ""
+        if name not in self._open:
+            transport = httpx.HTTPTransport(uds=f"{self._services}/{service}.sock") if self._services else None
+            self._open[name] = httpx.Client(
+                transport=transport, base_url="http://hub" if self._services else self._url, timeout=_TIMEOUT_S,
+                headers={"Authorization": f"token {self._token.reveal()}"}, trust_env=False,
+            )  # fmt: skip
+        return self._open[name]
+
+
+def _by_time(table: "pa.Table") -> "pd.DataFrame":
+    import pandas as pd
+
+    frame: pd.DataFrame = table.to_pandas()
+    frame.index = pd.DatetimeIndex(pd.to_datetime(frame.pop("time_ns"), unit="ns", utc=True), name="time")
+    return frame
+
+
+_default: Client | None = None
+
+
+def _client() -> Client:
+    # The one of this process; a notebook has one user and one token for its life.
+    global _default  # noqa: PLW0603
+    if _default is None:
+        _default = Client.from_environ(os.environ)
+    return _default
+
+
+def me() -> dict[str, Any]:
+    """See :meth:`Client.me`."""
+    return _client().me()
+
+
+def symbols() -> "pd.DataFrame":
+    """See :meth:`Client.symbols`."""
+    return _client().symbols()
+
+
+def ticks(symbol: str, start: Time | None = None, end: Time | None = None, limit: int | None = None) -> "Ticks":
+    """See :meth:`Client.ticks`."""
+    return _client().ticks(symbol, start, end, limit)
+
+
+def ticks_frame(
+    symbol: str, start: Time | None = None, end: Time | None = None, limit: int | None = None
+) -> "pd.DataFrame":
+    """See :meth:`Client.ticks_frame`."""
+    return _client().ticks_frame(symbol, start, end, limit)
+
+
+def bars(
+    symbol: str, length: str = "1m", start: Time | None = None, end: Time | None = None, limit: int | None = None
+) -> "pd.DataFrame":
+    """See :meth:`Client.bars`."""
+    return _client().bars(symbol, length, start, end, limit)
+
+
+def strategies() -> "pd.DataFrame":
+    """See :meth:`Client.strategies`."""
+    return _client().strategies()
+
+
+def approve(passport_hash: str, *, mode: str = "paper", agent: str = "") -> dict[str, Any]:
+    """See :meth:`Client.approve`."""
+    return _client().approve(passport_hash, mode=mode, agent=agent)
+
+
+def desk() -> dict[str, Any]:
+    """See :meth:`Client.desk`."""
+    return _client().desk()
+
+
+def promote(strategy: Any, *, instrument: "Instrument", **settings: Any) -> str:
+    """See :meth:`Client.promote`."""
+    return _client().promote(strategy, instrument=instrument, **settings)
+
+
+def stream(symbols: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+    """See :meth:`Client.stream`."""
+    return _client().stream(symbols)

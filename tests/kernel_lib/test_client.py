@@ -1,0 +1,137 @@
+"""The notebook's client turns answers into arrays and tables, and refusals into errors with a code."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from kernel_lib.client import Client
+from kernel_lib.config import Secret
+from kernel_lib.errors import BadData, Misconfigured, Refused, Transient
+from kernel_lib.market.tick import TICK
+
+Answer = tuple[int, bytes]
+Serve = Callable[[dict[str, Answer]], Client]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Answers by path on both services' sockets; gives a client to them."""
+    servers: list[ThreadingUnixStreamServer] = []
+    clients: list[Client] = []
+    with TemporaryDirectory() as place:
+
+        def start(answers: dict[str, Answer]) -> Client:
+            class Handler(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    status, content = answers[self.path.partition("?")[0]]
+                    assert self.headers["Authorization"] == "token secret-token"
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
+                    self.wfile.write(content)
+
+                def address_string(self) -> str:
+                    return "test"
+
+                def log_message(self, *_: object) -> None:
+                    pass
+
+            for name in ("api", "data"):
+                server = ThreadingUnixStreamServer(str(Path(place) / f"{name}.sock"), Handler)
+                server.daemon_threads = True
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                servers.append(server)
+            clients.append(Client(Secret("secret-token"), services=place))
+            return clients[-1]
+
+        yield start
+        for client in clients:
+            client.close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+
+
+def stream_of(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+TABLE = pa.table({"time_ns": [1_549_238_400_000_000_001], "bid": [1.25], "ask": [1.5]})
+
+
+def test_ticks_are_an_array_and_frames_are_by_time(serve: Serve) -> None:
+    client = serve({"/services/data/ticks": (200, stream_of(TABLE)), "/services/data/bars": (200, stream_of(TABLE))})
+    ticks = client.ticks("EURUSD", limit=1)
+    assert ticks.dtype == TICK
+    assert ticks[0].item() == (1_549_238_400_000_000_001, 1.25, 1.5)
+    frame = client.ticks_frame("EURUSD", "2019-02-04", limit=1)
+    assert frame.index[0] == pd.Timestamp(1_549_238_400_000_000_001, tz="UTC")
+    assert client.bars("EURUSD", "5m").columns.tolist() == ["bid", "ask"]
+    assert np.array_equal(frame["bid"].to_numpy(), ticks["bid"])
+
+
+def test_empty_answers_are_empty_tables(serve: Serve) -> None:
+    client = serve({"/services/data/symbols": (200, b"[]"), "/services/api/strategies": (200, b"[]")})
+    assert client.symbols().empty
+    assert client.strategies().columns.tolist() == ["hash", "name", "author", "status", "submitted_at"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        ((403, json.dumps({"error": "tier_rows", "message": "too many"}).encode()), Refused, "too many"),
+        ((400, json.dumps({"error": "bad_request", "message": "what?"}).encode()), BadData, "what?"),
+        ((503, json.dumps({"error": "unavailable", "message": "later"}).encode()), Transient, "later"),
+        ((502, b"<html>bad gateway</html>"), Transient, "502"),
+        ((403, b"[]"), Transient, "403"),
+        ((200, b"not json"), Transient, "not JSON"),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_an_error_that_says_what_to_do(
+    serve: Serve, answer: Answer, kind: type[Exception], text: str
+) -> None:
+    client = serve({"/services/api/me": answer})
+    with pytest.raises(kind, match=text):
+        client.me()
+
+
+def test_a_cut_off_table_is_noticed(serve: Serve) -> None:
+    client = serve({"/services/data/ticks": (200, stream_of(TABLE)[:40])})
+    with pytest.raises(Transient, match="cut off"):
+        client.ticks("EURUSD")
+
+
+def test_without_an_address_or_token_the_client_says_what_to_set() -> None:
+    with pytest.raises(Misconfigured, match="JUPYTERHUB_API_TOKEN"):
+        Client.from_environ({})
+    with pytest.raises(Misconfigured, match="TICKHUB_URL"):
+        Client.from_environ({"JUPYTERHUB_API_TOKEN": "x"})
+
+
+def test_nobody_there_is_worth_a_retry() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        client = Client(Secret("x"), url=f"http://127.0.0.1:{probe.getsockname()[1]}")
+        with pytest.raises(Transient, match="must answer"):
+            client.me()
+        client.close()
+
+
+def test_the_token_does_not_show() -> None:
+    client = Client(Secret("secret-token"), url="http://127.0.0.1:1")
+    assert "secret-token" not in repr(vars(client))
+    client.close()
