@@ -112,7 +112,7 @@ def verify_token(
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Refused("token_invalid", f"the token lacks a claim or has one of the wrong type: {error}") from None
     if now_s > expires_s + _LEEWAY_S:
-        raise Refused("token_expired", f"the token expired {now_s - expires_s} s ago; get a new one with 'tickhub agent'")
+        raise Refused("token_expired", f"the token expired {now_s - expires_s} s ago; have a new one issued")
     if issued_s > now_s + _LEEWAY_S or expires_s - issued_s > max_lifetime_s:
         raise Refused("token_invalid", "the token's times must lie in the past and within the longest lifetime")
     return Claims(subject=subject, tenant=tenant, audience=audience, token_id=token_id, expires_s=expires_s)
