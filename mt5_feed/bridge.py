@@ -70,8 +70,11 @@ class Bridge:
         self.config = config
         self.metrics = BridgeMetrics()
         self.port = config.port
-        # No silent retries: a transaction whose answer was lost must not be sent a second time.
-        self._redis = redis.Redis.from_url(config.live_url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=5)
+        # No silent retries: a transaction whose answer was lost must not be sent a second time. No time limit on an
+        # answer either: one given up here could still be executed after its numbers were read back.
+        self._redis = redis.Redis.from_url(
+            config.live_url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=5, socket_timeout=None
+        )
         self._admission = Admission(key, config.origins, self.metrics, self.health)
         self._pages = PageStreams(self._redis, self.metrics)
         self._sessions: dict[tuple[str, str], AgentSession] = {}

@@ -199,11 +199,10 @@ class Spool:
                 )
             if not index and records:
                 self.acked = records[0].first - 1
-            if newest:
-                self.recovered = records
-            if not records:  # a crash before the first record was whole
+            if not records:  # a crash before the checkpoint was whole: the segment before still holds the state
                 path.unlink()
                 continue
+            self.recovered = records
             self._segments.append(segment)
         if self._segments:
             newest_segment = self._segments[-1]

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -59,6 +60,16 @@ async def answer(link: ClientConnection) -> Message:
     return decode(frame)
 
 
+async def until_closed(link: ClientConnection) -> list[Message]:
+    """What the bridge says before it ends the session."""
+    said: list[Message] = []
+    try:
+        while True:
+            said.append(await answer(link))
+    except ConnectionClosed:
+        return said
+
+
 def block(first: int, count: int, *, agent: str = "demo", symbol: str = "EURUSD") -> TickBlock:
     return tick_block(agent, symbol, first, bursts(1000)[first - 1 : first - 1 + count], terminal_ns=1, read_ns=1)
 
@@ -91,9 +102,9 @@ async def test_a_wrong_token_is_refused_with_401_and_a_reason(site: Site, tmp_pa
             assert (status, said["code"]) == (401, code)
             assert said["message"]
         other_audience = site.token(audience="control").reveal()
-        assert await refused_status(site, {"Authorization": f"Bearer {other_audience}"}) == (
-            401, {"code": "token_foreign", "message": "the token must be signed by this platform for 'bridge': Audience doesn't match"},
-        )  # fmt: skip
+        status, said = await refused_status(site, {"Authorization": f"Bearer {other_audience}"})
+        assert (status, said["code"]) == (401, "token_foreign")
+        assert "'bridge'" in said["message"]
 
 
 async def test_an_agent_cannot_speak_for_another(site: Site) -> None:
@@ -116,8 +127,8 @@ async def test_an_agent_cannot_speak_for_another(site: Site) -> None:
     "garbage",
     [
         b"", b"\xff" * 100, b"\x80", "text", encode(Welcome(tick_seq=1, report_seq=1)),
-        encode(block(1, 5))[:-3], encode(TickBlock(agent="demo", symbol="EURUSD", seq_first=1, ticks=b"", terminal_ns=0, read_ns=0)),
-        encode(TickBlock(agent="demo", symbol="EURUSD", seq_first=1, ticks=b"x" * 25, terminal_ns=0, read_ns=0)),
+        encode(block(1, 5))[:-3], encode(msgspec.structs.replace(block(1, 5), ticks=b"")),
+        encode(msgspec.structs.replace(block(1, 5), ticks=b"x" * 25)),
     ],
 )  # fmt: skip
 async def test_garbage_ends_the_session_with_a_reason_and_what_came_before_is_kept(
@@ -128,11 +139,7 @@ async def test_garbage_ends_the_session_with_a_reason_and_what_came_before_is_ke
             await greeted(link)
             await link.send(encode(block(1, 5)))
             await link.send(garbage)
-            said = []
-            with pytest.raises(ConnectionClosed):
-                while True:
-                    said.append(await answer(link))
-            refusals = [each for each in said if isinstance(each, Refusal)]
+            refusals = [each for each in await until_closed(link) if isinstance(each, Refusal)]
             assert [each.code for each in refusals] == ["bad_frame"]
         async with linked(site) as link:
             assert (await greeted(link)).tick_seq == 5
@@ -142,9 +149,9 @@ async def test_garbage_ends_the_session_with_a_reason_and_what_came_before_is_ke
 async def test_a_frame_beyond_the_limit_ends_the_session(site: Site) -> None:
     async with site.bridge(), linked(site) as link:
         await greeted(link)
-        with pytest.raises(ConnectionClosed):
-            await link.send(b"x" * ((1 << 20) + 1))
-            await answer(link)
+        await link.send(b"x" * ((1 << 20) + 1))
+        assert await until_closed(link) == []
+        assert link.close_code == 1009
 
 
 async def test_resent_blocks_are_dropped_overlaps_are_cut_and_gaps_refused(site: Site) -> None:
@@ -171,9 +178,9 @@ async def test_reports_are_published_once_and_in_order(site: Site) -> None:
             await link.send(encode(Report(agent="demo", seq=seq, kind="filled", key=f"k{seq}")))
         await until(lambda: len(site.reports()) == 3, "three are published")
         await link.send(encode(Report(agent="demo", seq=5, kind="filled")))
-        with pytest.raises(ConnectionClosed):
-            while True:
-                await answer(link)
+        refusal = (await until_closed(link))[-1]
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "sequence_gap"
     assert [each.key for each in site.reports()] == ["k1", "k2", "k3"]
 
 

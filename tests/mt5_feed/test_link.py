@@ -72,7 +72,7 @@ async def test_the_bridge_may_be_restarted_again_and_again(site: Site) -> None:
         while not task.done():
             async with site.bridge():
                 before = site.tick_seq()
-                await until(lambda: task.done() or site.tick_seq() > before + 8000, "some ticks are published")
+                await until(lambda n=before: task.done() or site.tick_seq() > n + 8000, "some ticks are published")
         task.result()
     _is_whole(site, ticks.tobytes())
 
@@ -108,7 +108,7 @@ async def test_an_agent_with_a_new_spool_follows_the_numbers_of_the_old_one(site
         agent = site.agent(terminal(ticks[:1000]), exit_at_end=True)
         async with site.running(agent) as task:
             await until(task.done, "the first ends")
-    Path(site.home / "spool/demo").rename(site.home / "spool/old")
+    await asyncio.to_thread((site.home / "spool/demo").rename, site.home / "spool/old")
     agent = site.agent(terminal(ticks[1000:]), exit_at_end=True)
     async with site.running(agent) as task:  # it reads before it has ever seen a bridge
         await until(lambda: agent.ticks.n_read == 1000, "all is spooled")
@@ -152,10 +152,10 @@ async def test_a_newer_connection_of_the_same_agent_wins(site: Site) -> None:
     _is_whole(site, ticks[:1000].tobytes())
 
 
-def _start_agent(site: Site, source: Path, *more: str) -> "subprocess.Popen[bytes]":
+def _start_agent(site: Site, source: Path | str, speed: str, *more: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [
-            sys.executable, "-m", "mt5_feed.agent", "--simulate", str(source), "--symbol", "EURUSD", "--speed", "max",
+            sys.executable, "-m", "mt5_feed.agent", "--simulate", str(source), "--symbol", "EURUSD", "--speed", speed,
             "--bridge", f"ws://127.0.0.1:{site.port}", "--name", "demo", *more,
         ],
         env=environment(site, TICKHUB_AGENT_TOKEN=site.token().reveal()), stderr=subprocess.PIPE,
@@ -169,11 +169,11 @@ async def test_an_agent_killed_at_random_moments_loses_and_doubles_nothing(site:
     pq.write_table(pa.table({"time": times, "bid": ticks["bid"].copy(), "ask": ticks["ask"].copy()}), source)
     async with site.bridge():
         for target in (20_000, 150_000):
-            process = _start_agent(site, source)
+            process = _start_agent(site, source, "max")
             await until(lambda target=target: site.tick_seq() > target, "some ticks are published")
             process.send_signal(signal.SIGKILL)
             await asyncio.to_thread(process.communicate)
-        process = _start_agent(site, source, "--exit-at-end")
+        process = _start_agent(site, source, "max", "--exit-at-end")
         _, said = await asyncio.to_thread(process.communicate, timeout=60)
         assert process.returncode == 0, said
     _is_whole(site, ticks.tobytes())
@@ -207,13 +207,7 @@ async def test_a_bridge_killed_at_random_moments_loses_and_doubles_nothing(site:
 
 async def test_sigterm_stops_the_agent_cleanly(site: Site) -> None:
     async with site.bridge():
-        process = subprocess.Popen(
-            [
-                sys.executable, "-m", "mt5_feed.agent", "--simulate", "generator", "--speed", "1", "--days", "1",
-                "--bridge", f"ws://127.0.0.1:{site.port}",
-            ],
-            env=environment(site, TICKHUB_AGENT_TOKEN=site.token().reveal()), stderr=subprocess.PIPE,
-        )  # fmt: skip
+        process = _start_agent(site, "generator", "1", "--days", "1")
         await until(lambda: site.redis.client.hexists(site.streams.latest, "@account:demo"), "the agent is up")
         process.terminate()
         _, said = await asyncio.to_thread(process.communicate, timeout=20)
