@@ -259,7 +259,7 @@ class Streams:
         self.reports = f"{prefix}:reports"
         self.desk = f"{prefix}:desk"
         self.latest = f"{prefix}:latest"
-        """Hash: symbol -> JSON of the last tick, ``@desk`` -> the desk's last state, ``@account:<agent>`` -> account."""
+        """Hash: symbol -> JSON of the last tick, ``@desk`` -> the desk's state, ``@account:<agent>`` -> account."""
 
         self.readers = f"{prefix}:readers"
         """Hash: reader (``recorder``) -> id of the last entry of ``ticks`` that it has dealt with."""
