@@ -1,5 +1,6 @@
 """Users' home directories: made complete beside their place, with the guide notebooks in them, and moved there."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -7,10 +8,11 @@ from pathlib import Path
 
 from kernel_lib.config import Home
 
-__all__ = ["FIRST_UID", "home_directory", "uid_of"]
+__all__ = ["FIRST_UID", "home_directory", "open_log", "uid_of"]
 
 #: Sandboxes of user number N run as uid FIRST_UID + N, far above accounts that a distribution creates.
 FIRST_UID = 210_000
+_LOG = ".server.log"
 _GUIDE = Path(__file__).resolve().parent.parent / "notebooks" / "guide"
 
 
@@ -42,6 +44,25 @@ def home_directory(home: Home, tenant: str, user: str, number: int) -> Path:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     return place
+
+
+def open_log(place: Path, uid: int) -> int:
+    """Open a fresh ``.server.log`` in a user's home: what a server prints fills its user's disk and no other.
+
+    The user may have laid a link, a pipe or a directory in its place; then the output goes nowhere.
+    """
+    folder = os.open(place, os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_LOG, dir_fd=folder)
+        log = os.open(_LOG, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+        if os.geteuid() == 0:
+            os.fchown(log, uid, uid)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
+    finally:
+        os.close(folder)
+    return log
 
 
 def _copy_guide(folder: Path) -> None:

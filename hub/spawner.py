@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import math
+import os
 import socket
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 from jupyterhub.spawner import Spawner
 from tornado import web
 
-from hub.homes import home_directory, uid_of
+from hub.homes import home_directory, open_log, uid_of
 from hub.sockets import hub_socket, server_sockets, service_socket, unix_url
 from kernel_lib.config import Home
 from kernel_lib.errors import TickhubError
@@ -135,7 +136,6 @@ class SandboxSpawner(Spawner):
     def _launch(self, user: User, limits: Tier, place: Path) -> SandboxProcess:
         path = self._socket
         path.unlink(missing_ok=True)
-        log_path = self.home / "log" / f"server-{self._key}.log"
         with contextlib.ExitStack() as held:
             # Only ever an AF_UNIX listener: a TCP one would be a way out of the network namespace.
             listener = held.enter_context(socket.socket(socket.AF_UNIX))
@@ -143,7 +143,7 @@ class SandboxSpawner(Spawner):
             path.chmod(0o600)
             listener.listen(128)
             listener.setblocking(False)
-            log = held.enter_context(log_path.open("wb"))
+            log = held.enter_context(os.fdopen(open_log(place, uid_of(user.number)), "wb"))
             spec = self._spec(user, limits, place, listener.fileno())
             return start(spec, stdout=log, stderr=log, trusted=self.trusted)
 

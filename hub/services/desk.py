@@ -69,5 +69,5 @@ class EngineControl:
                 "engine_unreachable", "the engine must answer, it did not; 'tickhub status' says whether it runs"
             )
         if response.code >= 400:
-            raise Refused(str(content.get("error", "engine")), str(content.get("message", "the engine refused")))
+            raise Refused(str(content.get("code", "engine")), str(content.get("message", "the engine refused")))
         return content

@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 _STATUS = {
     "no_token": 401, "bad_token": 401, "rate": 429, "unknown_symbol": 404, "unknown_strategy": 404, "no_route": 404,
     "already_approved": 409, "strategy_closed": 409, "locked": 409, "bundle_size": 413, "method": 405,
-    "engine_unreachable": 503,
+    "engine_unreachable": 503, "desk_down": 503, "unknown_desk": 404,
 }  # fmt: skip
 
 
@@ -90,7 +90,8 @@ class ServiceHandler(web.RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, Refused):
-            status = _STATUS.get(error.code, 400 if error.code.startswith("bundle_") else 403)
+            other = 400 if error.code.startswith("bundle_") else 404 if error.code.startswith("no_such") else 403
+            status = _STATUS.get(error.code, other)
             code, message = error.code, str(error)
         elif isinstance(error, BadData):
             status, code, message = 400, "bad_request", str(error)

@@ -12,7 +12,7 @@ import hub.configure
 from hub.authenticator import groups_of
 from hub.configure import check_isolation
 from hub.demo import PEOPLE, create_demo
-from hub.homes import home_directory
+from hub.homes import home_directory, open_log, uid_of
 from hub.passwords import check_password
 from hub.proxy import check_port
 from hub.roster import SERVICES, create_tokens, hub_roles, read_token
@@ -119,3 +119,18 @@ def test_a_home_is_made_whole_once_and_never_written_again(home: Home, tmp_path:
     assert home_directory(home, "demo", "quant", 3) == place
     assert list((tmp_path / "outside").iterdir()) == []
     assert [path.name for path in place.parent.iterdir()] == ["quant"]
+
+
+def test_a_servers_log_follows_no_link(home: Home, tmp_path: Path) -> None:
+    place = home_directory(home, "demo", "quant", 3)
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    (place / ".server.log").symlink_to(outside)
+    with os.fdopen(open_log(place, uid_of(3)), "w") as log:
+        log.write("hello")
+    assert outside.read_text() == "kept"
+    assert (place / ".server.log").read_text() == "hello"
+    (place / ".server.log").unlink()
+    (place / ".server.log").mkdir()
+    with os.fdopen(open_log(place, uid_of(3)), "w") as log:
+        log.write("nowhere")

@@ -1,5 +1,6 @@
 """The api lets each role do its part, keeps maker and checker apart, and leaves a trail."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,14 @@ from tempfile import TemporaryDirectory
 import httpx
 import msgspec
 import pytest
+from tornado import web
 
 from hub.services.api import api_app
 from hub.services.desk import EngineControl
 from hub.services.doorman import Doorman
 from kernel_lib.config import Home
 from kernel_lib.errors import Refused
-from kernel_lib.keys import create_keys, read_private_key, read_public_key
+from kernel_lib.keys import Claims, create_keys, read_private_key, read_public_key, verify_token
 from kernel_lib.market.instrument import EURUSD
 from kernel_lib.passport import MAX_BUNDLE_BYTES, Passport, load_approved, verify
 from kernel_lib.stores.accounts import PostgresAccounts
@@ -221,6 +223,46 @@ def test_an_absent_engine_is_named(
         # The approval stands; the engine finds it when it starts.
         assert (done["status"], done["engine_told"]) == ("approved", False)
         assert len(list(load_approved(home, tenant))) == 1
+
+
+class _StrictEngine(web.RequestHandler):
+    """An engine's control that checks the token as the real one does, and says what it was asked."""
+
+    def initialize(self, home: Home) -> None:
+        self._home = home
+
+    def _claims(self) -> Claims:
+        token = self.request.headers["Authorization"].removeprefix("Bearer ")
+        return verify_token(
+            read_public_key(self._home), token, audience="control", now_s=int(time.time()), max_lifetime_s=60
+        )
+
+    def get(self, tenant: str) -> None:
+        self.finish({"ok": True, "desk": tenant, "claims": [self._claims().tenant, self._claims().subject]})
+
+    def post(self, tenant: str, verb: str) -> None:
+        if verb == "kill":
+            self.set_status(409)
+            self.finish({"ok": False, "code": "desk_down", "message": "the desk is down"})
+        else:
+            self.finish({"ok": True, "verb": verb, "body": json.loads(self.request.body)})
+
+
+async def test_the_engine_is_called_with_a_short_token_for_one_tenant(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").create()
+    create_keys(home)
+    routes = [("/desks/([^/]+)", _StrictEngine, {"home": home}), ("/desks/([^/]+)/(.+)", _StrictEngine, {"home": home})]
+    server = web.Application(routes).listen(0, "127.0.0.1")
+    port = next(iter(server._sockets.values())).getsockname()[1]
+    control = EngineControl(f"http://127.0.0.1:{port}", read_private_key(home))
+    assert (await control.state("demo", "ann"))["claims"] == ["demo", "ann"]
+    answer = await control.command("demo", "ann", "pause", {"reason": "lunch"})
+    assert answer["body"] == {"by": "ann", "reason": "lunch"}
+    with pytest.raises(Refused, match="the desk is down") as refused:
+        await control.command("demo", "ann", "kill", {})
+    assert refused.value.code == "desk_down"
+    server.stop()
+    await server.close_all_connections()
 
 
 async def test_a_closed_port_is_an_absent_engine(tmp_path: Path) -> None:
