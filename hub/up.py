@@ -50,8 +50,8 @@ def trading_programs(home: Home, ports: Ports, *, simulate: str, speed: str) -> 
     if simulate:
         link = f"ws://{ports.bind}:{ports.bridge}"
         argv = (
-            *_module("mt5_feed.agent"), "--name", _AGENT, "--bridge", link,
-            "--symbol", "EURUSD", "--token-file", str(token), "--spool", str(home / "spool"), "--simulate", simulate, "--speed", speed,
+            *_module("mt5_feed.agent"), "--name", _AGENT, "--bridge", link, "--symbol", "EURUSD",
+            "--token-file", str(token), "--spool", str(home / "spool"), "--simulate", simulate, "--speed", speed,
             "--hedging", "--server-zone", "EET",
         )  # fmt: skip
         found.append(Program(name="agent", argv=argv, priority=60))

@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kernel_lib.config import Secret
 from kernel_lib.errors import BadData, Misconfigured, Refused, Transient
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import httpx
     import pandas as pd
     import pyarrow as pa
+    from websockets.typing import Origin
 
     from kernel_lib.market.instrument import Instrument
     from kernel_lib.market.tick import Ticks
@@ -63,7 +64,9 @@ class Client:
         The bridge's address, ``ws://127.0.0.1:8001``, used with ``url``.
     """
 
-    def __init__(self, token: Secret, *, services: str = "", url: str = "", stream_url: str = "") -> None:
+    def __init__(
+        self, token: Secret, *, services: str = "", url: str = "", stream_url: str = "ws://127.0.0.1:8001"
+    ) -> None:
         if not services and not url:
             raise Misconfigured(
                 "the client must know where the platform is: run it in a notebook server, or set TICKHUB_URL and "
@@ -222,7 +225,7 @@ class Client:
             socket = (
                 unix_connect(f"{self._services}/stream.sock", "ws://hub/ws/stream")
                 if self._services
-                else connect(f"{self._stream_url}/ws/stream")
+                else connect(f"{self._stream_url}/ws/stream", origin=cast("Origin", self._url))
             )
         except (OSError, TimeoutError) as error:
             raise Transient(f"the live stream must answer, it did not: {error}") from None

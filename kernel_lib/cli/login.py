@@ -39,7 +39,8 @@ def connect(user: str | None) -> "Client":
     if user is None:
         user = click.prompt("User", err=True)
     password = os.environ.get("TICKHUB_PASSWORD") or click.prompt(f"Password of {user}", hide_input=True, err=True)
-    return Client(_log_in(url, user, Secret(password)), url=url)
+    stream = os.environ.get("TICKHUB_STREAM_URL") or f"ws://{ports.bind}:{ports.bridge}"
+    return Client(_log_in(url, user, Secret(password)), url=url, stream_url=stream)
 
 
 def _log_in(url: str, user: str, password: Secret) -> Secret:

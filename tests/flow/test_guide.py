@@ -1,0 +1,32 @@
+"""The guide's notebooks, executed in their order on a running platform, as a quant would."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flow.conftest import Running
+
+GUIDE = Path(__file__).resolve().parents[2] / "notebooks" / "guide"
+NOTEBOOKS = sorted(GUIDE.glob("*.py"))
+
+
+def test_the_guide_is_complete() -> None:
+    assert [each.stem[:2] for each in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
+
+
+@pytest.mark.flow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=[each.stem for each in NOTEBOOKS])
+def test_a_notebook_runs_to_its_last_claim(platform: Running, notebook: Path, tmp_path: Path) -> None:
+    env = {
+        **platform.env, "JUPYTERHUB_API_TOKEN": platform.token("quant").reveal(), "TICKHUB_URL": platform.url,
+        "TICKHUB_STREAM_URL": platform.stream_url,
+    }  # fmt: skip
+    out = tmp_path / f"{notebook.stem}.ipynb"
+    done = subprocess.run(
+        [sys.executable, "-m", "jupytext", "--to", "ipynb", "--execute", "--output", str(out), str(notebook)],
+        env=env, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert out.stat().st_size > 1000
