@@ -31,6 +31,10 @@ __all__ = ["INSIDE", "SandboxSpawner", "spawner_over"]
 #: Where the sockets lie inside a sandbox.
 INSIDE = Path("/run/tickhub")
 _ENTRY = Path(__file__).with_name("singleuser.py")
+_DROP = (
+    "import os,sys;u=int(sys.argv[1]);os.setgroups([]);os.setresgid(u,u,u);os.setresuid(u,u,u);"
+    "os.execv(sys.argv[2],sys.argv[2:])"
+)
 _STOP_S = 10.0
 _TMP_BYTES = 512 * 1024**2
 
@@ -154,7 +158,7 @@ class SandboxSpawner(Spawner):
         environment = self.get_env() | {
             "HOME": inside, "USER": user.name, "LOGNAME": user.name, "LANG": "C.UTF-8", "TZ": "UTC",
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "SHELL": "/bin/bash",
-            "PYTHONNOUSERSITE": "1", "JUPYTER_RUNTIME_DIR": f"/tmp/jupyter-{user.number}",  # noqa: S108
+            "PYTHONNOUSERSITE": "1", "JUPYTER_RUNTIME_DIR": f"/tmp/tickhub-{self._key}",  # noqa: S108
             "NUMBA_CACHE_DIR": f"{inside}/.cache/numba", "OMP_NUM_THREADS": str(max(1, math.ceil(limits.cpu))),
             "TICKHUB_SERVICES": str(self._seen(services, "") if self._isolated else services),
             "TICKHUB_LISTENER_FD": str(listener_fd),
@@ -162,7 +166,8 @@ class SandboxSpawner(Spawner):
         return SandboxSpec(
             name=f"server-{self._key}",
             argv=(
-                sys.executable, "-I", str(entry if self._isolated else _ENTRY), "--KernelManager.transport=ipc",
+                *_dropped(user, isolated=self._isolated), sys.executable,
+                "-I", str(entry if self._isolated else _ENTRY), "--KernelManager.transport=ipc",
                 f"--ServerApp.shutdown_no_activity_timeout={limits.idle_stop_s}",
                 f"--MappingKernelManager.cull_idle_timeout={limits.idle_stop_s}",
                 f"--ServerApp.root_dir={inside}",
@@ -175,6 +180,13 @@ class SandboxSpawner(Spawner):
             ),
             writable=((str(place), inside),), pass_fds=(listener_fd,), cwd=inside,
         )  # fmt: skip
+
+
+def _dropped(user: User, *, isolated: bool) -> tuple[str, ...]:
+    # A sandbox drops rights by itself. Without one, nothing of a user's may run as root all the same.
+    if isolated or os.geteuid():
+        return ()
+    return (sys.executable, "-I", "-S", "-c", _DROP, str(uid_of(user.number)))
 
 
 def _end(process: SandboxProcess, wait_s: float) -> None:

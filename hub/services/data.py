@@ -48,6 +48,7 @@ class _Stored(ServiceHandler):
             return await self.blocking(call)
 
     async def stream(self, table: pa.Table) -> None:
+        await self._doorman.meter(self.caller, "rows_read", table.num_rows)
         self.set_header("Content-Type", "application/vnd.apache.arrow.stream")
         sink = _Chunks()
         with pa.ipc.new_stream(sink, table.schema) as writer:

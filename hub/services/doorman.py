@@ -1,6 +1,7 @@
 """Who is calling: a hub token becomes a user with tenant, role and tier, or a refusal."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -87,3 +88,8 @@ class Doorman:
         if user is None or tenant is None:
             raise Refused("unknown_user", f"user {name} must belong to a tenant, it does not; ask an admin")
         return Caller(user.name, tenant.name, user.role, tier(tenant.tier))
+
+    async def meter(self, caller: Caller, metric: str, amount: int) -> None:
+        """Add to the tenant's metered use of today (UTC)."""
+        today = datetime.now(UTC).date()
+        await asyncio.to_thread(self._accounts.count, caller.tenant, metric, amount, today)

@@ -201,7 +201,9 @@ class PostgresAccounts:
     def users(self, tenant: str) -> list[User]:
         """List a tenant's users."""
         with self._transaction(tenant=tenant) as connection:
-            rows = connection.execute("SELECT tenant_id, name, role, password_hash, number FROM users ORDER BY name").fetchall()
+            rows = connection.execute(
+                "SELECT tenant_id, name, role, password_hash, number FROM users ORDER BY name"
+            ).fetchall()
         return [_user(row) for row in rows]
 
     def create_user(self, tenant: str, name: str, role: Role, password_hash: Secret) -> None:

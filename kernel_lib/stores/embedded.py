@@ -7,7 +7,6 @@ only the user who runs Tickhub; its socket directory is closed to all others as 
 """
 
 import contextlib
-import getpass
 import os
 import pwd
 import shutil
@@ -216,7 +215,7 @@ def _prepare_postgres(home: Home) -> None:
         # Built beside its place and moved there when complete, so that a killed first start leaves no half of one.
         _initdb(fresh)
         fresh.rename(cluster)
-    ours = getpass.getuser() if os.geteuid() else "root"
+    ours = _account_name()
     ident = "".join(f'tickhub "{ours}" {role}\n' for role in _ROLES)
     for name, text in (("pg_hba.conf", _HBA), ("pg_ident.conf", ident), ("tickhub.conf", _POSTGRES_CONF)):
         path = cluster / name
@@ -229,6 +228,16 @@ def _prepare_postgres(home: Home) -> None:
     if include not in main.read_text():
         with main.open("a") as file:
             file.write(include)
+
+
+def _account_name() -> str:
+    # The kernel's answer; LOGNAME may say anything.
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise Misconfigured(
+            f"PostgreSQL needs a named account to run under, uid {os.geteuid()} has no name; add it to the users here"
+        ) from None
 
 
 def _initdb(cluster: Path) -> None:

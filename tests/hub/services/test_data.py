@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -55,7 +56,9 @@ def arrow(response: httpx.Response) -> pa.Table:
         return reader.read_all()
 
 
-def test_ticks_and_bars_come_as_arrow(client: httpx.Client, store: ClickHouseTicks, tenants: dict[str, str]) -> None:
+def test_ticks_and_bars_come_as_arrow(
+    client: httpx.Client, store: ClickHouseTicks, tenants: dict[str, str], accounts: PostgresAccounts
+) -> None:
     tenant = tenants["pro"]
     put(store, tenant, "EURUSD", [T0 + i * SECOND for i in range(120)])
     got = arrow(client.get(f"{PREFIX}/ticks?symbol=EURUSD", headers=token(f"{tenant}-quant")))
@@ -64,6 +67,7 @@ def test_ticks_and_bars_come_as_arrow(client: httpx.Client, store: ClickHouseTic
     assert newest["time_ns"].to_pylist() == [T0 + 118 * SECOND, T0 + 119 * SECOND]
     bars = arrow(client.get(f"{PREFIX}/bars?symbol=EURUSD&length=1m", headers=token(f"{tenant}-quant")))
     assert [(row["time_ns"], row["volume"]) for row in bars.to_pylist()] == [(T0, 60.0), (T0 + 60 * SECOND, 60.0)]
+    assert accounts.usage(tenant, datetime.now(UTC).date()) == {"rows_read": 124}
     some = f"{PREFIX}/ticks?symbol=EURUSD&start=2019-02-04T00:00:10Z&end={T0 + 12 * SECOND}"
     ranged = arrow(client.get(some, headers=token(f"{tenant}-quant")))
     assert ranged["time_ns"].to_pylist() == [T0 + 10 * SECOND, T0 + 11 * SECOND]
