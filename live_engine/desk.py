@@ -6,6 +6,7 @@ desk. Logs go to standard error as JSON. The hot loop is one thread and waits fo
 """
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -38,6 +39,7 @@ _READ_COUNT = 64
 _BLOCK_MS = 50
 _STATE_INTERVAL_S = 0.1
 _IDLE_STATE_INTERVAL_S = 1.0
+_VERIFY_INTERVAL_S = 20.0
 _STATES_KEPT = 1000
 _DOUBT_MS = 24 * 3600 * 1000
 _CONTROLS = {"pause": Control.PAUSE, "resume": Control.RESUME, "kill": Control.KILL}
@@ -65,6 +67,7 @@ class DeskProcess:
         self.desk.start_at(live.last_id(self.streams.ticks), live.last_id(self.streams.reports))
         self.desk.reload(*verified_bundles(home, tenant, self._key))
         self._published_at = 0.0
+        self._verified_at = time.monotonic()
         self._published_seq = -1
 
     def run(self, commands: IO[str], answers: IO[str]) -> None:
@@ -72,10 +75,14 @@ class DeskProcess:
         threading.Thread(target=self._read_commands, args=(commands,), name="commands", daemon=True).start()
         _say(answers, {"ready": True})
         pause_s = 0.0
+        gc.collect()
+        gc.freeze()  # what lives for ever is not looked through again; a long collection would be a late order
+        gc.set_threshold(50_000, 50, 1_000)
         try:
             while self._obey(answers):
                 try:
                     self._step()
+                    self._look_at_approvals()
                     pause_s = 0.0
                 except Transient as error:  # the bus restarts; ticks wait in it, and in the agent's spool
                     self.desk.warn(str(error))
@@ -101,6 +108,12 @@ class DeskProcess:
             if not self._commands.empty():  # a kill does not wait for a backlog
                 break
         self._publish()
+
+    def _look_at_approvals(self) -> None:
+        # An approval that expires or is withdrawn takes its strategy off, whether or not anybody says reload.
+        if time.monotonic() - self._verified_at > _VERIFY_INTERVAL_S:
+            self._verified_at = time.monotonic()
+            self.desk.reload(*verified_bundles(self.home, self.tenant, self._key))
 
     def _publish(self, *, force: bool = False) -> None:
         now = time.monotonic()

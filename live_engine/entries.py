@@ -3,6 +3,7 @@
 import hashlib
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from kernel_lib.errors import Broken
 from kernel_lib.trading.record import EVENT
+from live_engine.strategy_wire import Answer
 
 __all__ = [
     "BLOCK",
@@ -23,12 +25,14 @@ __all__ = [
     "PROPOSALS",
     "REPORT",
     "ROWS",
+    "STARTED",
     "ControlEntry",
     "FaultEntry",
     "Inbound",
     "OpenedEntry",
     "SlotSnapshot",
     "Snapshot",
+    "StartedEntry",
     "pack_inbound",
     "pack_proposals",
     "pack_rows",
@@ -43,12 +47,15 @@ __all__ = [
 BLOCK, PROPOSALS, REPORT, CONTROL, OPENED, CLOSED, FAULT = 1, 2, 3, 4, 5, 6, 7
 #: ... and what the books made of it.
 ROWS = 8
+#: ... and where in the bus's streams a new desk began.
+STARTED = 9
 
 #: One strategy's answer to one tick.
 PROPOSAL = np.dtype(
     [("slot", "<i4"), ("status", "<i4"), ("target", "<f8"), ("units", "<i8"), ("stop", "<i8"), ("take", "<i8")]
 )
 
+_PROPOSAL = struct.Struct("<iidqqq")
 _INBOUND = struct.Struct("<qQQ")
 _INDEX = struct.Struct("<I")
 _SNAPSHOT_VERSION = 1
@@ -68,6 +75,13 @@ class OpenedEntry(msgspec.Struct, frozen=True):
     slot: int
     bundle: bytes
     approval: bytes
+
+
+class StartedEntry(msgspec.Struct, frozen=True):
+    """The places in the tick and report streams behind which a new desk begins."""
+
+    tick_id: str
+    report_id: str
 
 
 class ControlEntry(msgspec.Struct, frozen=True):
@@ -131,9 +145,13 @@ def unpack_inbound(payload: bytes) -> Inbound:
     return Inbound(received_ns, f"{first}-{second}", payload[_INBOUND.size :])
 
 
-def pack_proposals(index: int, proposals: npt.NDArray[np.void]) -> bytes:
-    """Encode the answers to tick ``index`` of the last block."""
-    return _INDEX.pack(index) + proposals.tobytes()
+def pack_proposals(index: int, answers: Mapping[int, Answer]) -> bytes:
+    """Encode the answers, by slot, to tick ``index`` of the last block."""
+    rows = [
+        _PROPOSAL.pack(slot, each.status, each.target, each.units, each.stop_points, each.take_points)
+        for slot, each in answers.items()
+    ]
+    return b"".join((_INDEX.pack(index), *rows))
 
 
 def unpack_proposals(payload: bytes) -> tuple[int, npt.NDArray[np.void]]:

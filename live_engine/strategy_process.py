@@ -92,6 +92,7 @@ class StrategyHost:
         self._epoch = 0
         self._seq = 0
         self._line: socket.socket | None = None
+        self._timeout_s = -1.0
         self._child: SandboxProcess | None = None
 
     def add(self, slot: int, load: dict[str, Any], state: bytes = b"", since: Iterable[Question] = ()) -> Fault | None:
@@ -201,7 +202,7 @@ class StrategyHost:
             seq = self._next()
             content = msgspec.msgpack.encode(held.load | {"state": held.state})
             assert self._line is not None
-            self._line.settimeout(self.config.load_s)
+            self._wait_at_most(self.config.load_s)
             wire.send_blob(self._line, wire.LOAD, slot, self._epoch, seq, content)
             frame = self._receive(self.config.load_s)
             if len(frame) < wire.HEADER.size or wire.HEADER.unpack_from(frame)[1:] != (slot, self._epoch, seq):
@@ -252,6 +253,7 @@ class StrategyHost:
                 raise
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self._line = ours
+        self._timeout_s = -1.0
 
     def _stop(self) -> None:
         if self._line is not None:
@@ -261,6 +263,11 @@ class StrategyHost:
             self._child.remove()
             self._child = None
 
+    def _wait_at_most(self, timeout_s: float) -> None:
+        if self._line is not None and timeout_s != self._timeout_s:
+            self._line.settimeout(timeout_s)
+            self._timeout_s = timeout_s
+
     def _next(self) -> int:
         self._seq += 1
         return self._seq
@@ -268,7 +275,7 @@ class StrategyHost:
     def _send(self, frame: bytes) -> None:
         if self._line is None:
             raise StrategyFault("the strategy process is gone")
-        self._line.settimeout(self.config.answer_s)
+        self._wait_at_most(self.config.answer_s)
         try:
             self._line.send(frame)
         except ConnectionError:
@@ -277,7 +284,7 @@ class StrategyHost:
     def _receive(self, timeout_s: float) -> bytes:
         if self._line is None:
             raise StrategyFault("the strategy process is gone")
-        self._line.settimeout(timeout_s)
+        self._wait_at_most(timeout_s)
         try:
             frame = self._line.recv(wire.FRAME_BYTES + 64)
         except ConnectionError:

@@ -22,7 +22,7 @@ from kernel_lib.trading.record import Control, Kind, State, Status
 from kernel_lib.wire import AccountState, OrderIntent, Report, TickBlock, decode
 from live_engine import entries
 from live_engine.broker import broker_event, intent_of, never_sent, order_id_of
-from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot
+from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, StartedEntry
 from live_engine.journal import Journal, JournalConfig, Record
 from live_engine.latency import Histogram
 from live_engine.segment import read_journal
@@ -112,11 +112,11 @@ class Desk:
         self._control = Control.RESUME
         self._control_reason = ""
         self._report_seqs: dict[str, int] = {}
-        self._ticks: dict[str, TickState] = {}
+        self._ticks: dict[str, tuple[int, float, float]] = {}
         self._n_ticks = self._n_blocks = self._n_refused_blocks = self._n_lost = self._n_doubled = 0
         self._next_seqs: dict[str, int] = {}
         self._since_snapshot = 0
-        self._block: tuple[TickBlock, npt.NDArray[np.void], int, Inbound] | None = None
+        self._block: tuple[TickBlock, list[tuple[int, float, float]], int, Inbound] | None = None
         self._replayed: list[tuple[int, bytes]] | None = None
         self._received_at = 0
         self._snapshot_path = directory / "snapshot"
@@ -226,9 +226,15 @@ class Desk:
         self.journal.close()
 
     def start_at(self, tick_id: str, report_id: str) -> None:
-        """Say where in the streams a new desk begins; a known one goes on where it was."""
-        self.tick_id = self.tick_id or tick_id
-        self.report_id = self.report_id or report_id
+        """Say where in the streams a new desk begins; a known one goes on where it was.
+
+        Journaled: a desk that is killed before its first tick must not begin at a later place.
+        """
+        if not self.tick_id:
+            entry = StartedEntry(tick_id, report_id)
+            seq = self._append(entries.STARTED, msgspec.msgpack.encode(entry))
+            self._apply_started(entry)
+            self.journal.wait_durable(seq)
 
     def state(self) -> DeskState:
         """What pages see, see :mod:`live_engine.state`."""
@@ -244,12 +250,15 @@ class Desk:
             strategies=strategies,
             positions=[each for slot in self.slots.values() for each in slot.positions()],
             orders=[each for slot in self.slots.values() for each in slot.orders()],
-            ticks=list(self._ticks.values()), counts=counts,
+            ticks=self._last_ticks(), counts=counts,
             latency_us={name: each.summary_us() for name, each in self.stages.items()},
             refused=self.refused, warnings=self.warnings[-20:],
             profit=round(sum(each.profit for each in strategies), 2),
             profit_today=round(sum(each.profit_today for each in strategies), 2),
         )  # fmt: skip
+
+    def _last_ticks(self) -> list[TickState]:
+        return [TickState(symbol=name, time_ns=t, bid=b, ask=a) for name, (t, b, a) in self._ticks.items()]
 
     # Applying an event: the same live and in recovery.
 
@@ -260,10 +269,10 @@ class Desk:
             block = decode(inbound.raw)
             if not isinstance(block, TickBlock):
                 raise BadData(f"the tick stream must hold tick blocks, it held {type(block).__name__}")
-            ticks = block.array()
-            good = np.isfinite(ticks["bid"]) & (ticks["bid"] > 0) & (ticks["ask"] >= ticks["bid"])
-            if not good.all() or np.isinf(ticks["ask"]).any():
-                raise BadData("ticks of the bus must be validated, one was not finite, not positive or crossed")
+            ticks: list[tuple[int, float, float]] = block.array().tolist()
+            for _, bid, ask in ticks:
+                if not 0.0 < bid <= ask < math.inf:
+                    raise BadData(f"ticks of the bus must be validated, one was not: bid {bid}, ask {ask}")
         except BadData as error:
             self._n_refused_blocks += 1
             self.warn(f"block {inbound.entry_id} refused: {error}")
@@ -299,15 +308,14 @@ class Desk:
         assert self._block is not None
         block, ticks, _, inbound = self._block
         self._block = (block, ticks, index + 1, inbound)
-        time_ns, bid, ask = ticks[index].item()
-        self._ticks[block.symbol] = TickState(symbol=block.symbol, time_ns=time_ns, bid=bid, ask=ask)
+        self._ticks[block.symbol] = time_ns, bid, ask = ticks[index]
         self._n_ticks += 1
         self._since_snapshot += 1
         slots = [slot for slot in self.slots.values() if slot.passport.instrument.symbol == block.symbol]
         if not slots:
             return
         began = time.perf_counter_ns()
-        newest_ns = int(ticks[-1]["time_ns"])
+        newest_ns = ticks[-1][0]
         questions = []
         for slot in slots:
             if slot.paper:  # the simulated broker lives in the time of the events
@@ -321,17 +329,7 @@ class Desk:
         faults: list[tuple[Slot, Fault]] = []
         if journaled is None:
             answers = self._ask(questions, faults)
-            packed = np.zeros(len(answers), entries.PROPOSAL)
-            for at, (number, answer) in enumerate(answers.items()):
-                packed[at] = (
-                    number,
-                    answer.status,
-                    answer.target,
-                    answer.units,
-                    answer.stop_points,
-                    answer.take_points,
-                )
-            self._append(entries.PROPOSALS, entries.pack_proposals(index, packed))
+            self._append(entries.PROPOSALS, entries.pack_proposals(index, answers))
         else:
             answers = {
                 int(row["slot"]): Answer(
@@ -411,6 +409,9 @@ class Desk:
             self._emit(slot)
         return restarted
 
+    def _apply_started(self, entry: StartedEntry) -> None:
+        self.tick_id, self.report_id = entry.tick_id, entry.report_id
+
     def _apply_opened(self, entry: OpenedEntry) -> Slot:
         slot = Slot(entry.slot, entry.bundle, entry.approval)
         self.slots[slot.number] = slot
@@ -431,9 +432,9 @@ class Desk:
 
     def _emit(self, slot: Slot) -> None:
         """What a book gave: into the journal, then orders to the broker. In recovery: what it must have given."""
-        rows = slot.book.drain()
-        if not rows.size:
+        if not slot.book.arrays.book["n_out"][0]:
             return
+        rows = slot.book.drain()
         payload = entries.pack_rows(slot.number, rows)
         if self._replayed is not None:
             self._replayed.append((slot.number, payload))
@@ -503,6 +504,8 @@ class Desk:
         elif kind == entries.CLOSED:
             self._close_replayed_block(record)
             self._apply_closed(msgspec.msgpack.decode(payload, type=int))
+        elif kind == entries.STARTED:
+            self._apply_started(msgspec.msgpack.decode(payload, type=StartedEntry))
         elif kind == entries.FAULT:
             fault = msgspec.msgpack.decode(payload, type=FaultEntry)
             self._apply_fault(fault)

@@ -127,6 +127,16 @@ def test_a_journal_that_says_otherwise_is_broken(ticks: Ticks, quick: Any, tmp_p
         open_desk(tmp_path)
 
 
+def test_a_desk_killed_before_its_first_tick_still_begins_where_it_began(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    desk.start_at("5-0", "3-0")
+    crash(desk)
+    again = open_desk(tmp_path)
+    again.start_at("900-0", "900-0")
+    assert (again.tick_id, again.report_id) == ("5-0", "3-0")
+    crash(again)
+
+
 def test_a_damaged_snapshot_is_refused_by_name(quick: Any, tmp_path: Path) -> None:
     desk = open_desk(tmp_path)
     desk.reload(desk_bundle(quick), {})
