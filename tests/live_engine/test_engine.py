@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -137,12 +138,17 @@ def test_ticks_flow_through_a_killed_and_restarted_engine_as_through_the_backtes
     blocks = blocks_of(ticks, itertools.repeat(40))
 
     def processed() -> int:
-        return int(json.loads(live.latest(tenant)["@desk"])["counts"]["ticks"])
+        text = live.latest(tenant).get("@desk")
+        return int(json.loads(text)["counts"]["ticks"]) if text else 0
 
+    dice = random.Random(5)
     for number, (_, raw) in enumerate(blocks):
         live.append(streams.ticks, raw)
-        if number in (60, 140, 220):
-            if number == 140:
+        if number % 60 == 30:
+            seen = processed() if number > 30 else 0
+            point = seen + dice.randint(1, 1500)  # somewhere in the backlog, or at its end
+            wait_for(lambda: processed() >= min(point, 40 * (number + 1)))  # noqa: B023
+            if number == 150:
                 engine.kill()
                 engine.start()
             else:
