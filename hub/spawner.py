@@ -159,7 +159,7 @@ class SandboxSpawner(Spawner):
             "HOME": inside, "USER": user.name, "LOGNAME": user.name, "LANG": "C.UTF-8", "TZ": "UTC",
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "SHELL": "/bin/bash",
             "PYTHONNOUSERSITE": "1", "JUPYTER_RUNTIME_DIR": f"/tmp/tickhub-{self._key}",  # noqa: S108
-            "NUMBA_CACHE_DIR": f"{inside}/.cache/numba", "OMP_NUM_THREADS": str(max(1, math.ceil(limits.cpu))),
+            "TICKHUB_CACHE": f"{inside}/.cache/tickhub", "OMP_NUM_THREADS": str(max(1, math.ceil(limits.cpu))),
             "TICKHUB_SERVICES": str(self._seen(services, "") if self._isolated else services),
             "TICKHUB_LISTENER_FD": str(listener_fd),
         }  # fmt: skip

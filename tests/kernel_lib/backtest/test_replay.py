@@ -27,7 +27,9 @@ def walk(n_ticks: int = 20_000, seed: int = 5) -> np.ndarray:
     return make_ticks(times, np.round(mid, 5), np.round(mid + 0.0001, 5))
 
 
-def event_by_event(chosen: Strategy, ticks: np.ndarray, account: AccountConfig, costs: Costs) -> tuple[np.ndarray, bytes]:
+def event_by_event(
+    chosen: Strategy, ticks: np.ndarray, account: AccountConfig, costs: Costs
+) -> tuple[np.ndarray, bytes]:
     """The two halves called one tick at a time, as the live desk calls them."""
     book = Book(EURUSD, account, RiskLimits(), costs)
     proposer = Proposer(chosen, EURUSD, account)

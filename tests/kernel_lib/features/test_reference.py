@@ -35,9 +35,7 @@ def quotes(data_dir: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("file", "feature", "fields"), CASES, ids=[f"{c[0]}-{c[1]!r}" for c in CASES])
-def test_it_agrees_with_stock_indicators(
-    data_dir: Path, file: str, feature: f.Feature, fields: dict[str, str]
-) -> None:
+def test_it_agrees_with_stock_indicators(data_dir: Path, file: str, feature: f.Feature, fields: dict[str, str]) -> None:
     path = data_dir / "reference/skender_stock_indicators/results" / f"{file}.standard.json"
     published = json.loads(path.read_text(encoding="utf-8-sig"))
     shown = feature(quotes(data_dir))
