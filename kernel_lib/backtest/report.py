@@ -8,23 +8,37 @@ brought to a year with 252 days or 252 * 24 hours; the risk-free rate is taken a
 import base64
 import io
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.market.instrument import Instrument
+from kernel_lib.strategy import Strategy
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import Kind, Reason
 
-if TYPE_CHECKING:
-    from kernel_lib.backtest.replay import Replay
-
-__all__ = ["Report", "trades_frame"]
+__all__ = ["Report", "Run", "trades_frame"]
 
 _DAY_NS = 86_400 * 10**9
 _HOUR_NS = 3_600 * 10**9
 _DAYS_A_YEAR = 252.0
 _LEAST_DAYS = 30
+
+
+class Run(Protocol):
+    """What a report needs of a run; :class:`~kernel_lib.backtest.replay.Replay` has it."""
+
+    strategy: Strategy
+    instrument: Instrument
+    book: Book
+    equity: npt.NDArray[np.void]
+    n_ticks: int
+    span_ns: tuple[int, int]
+
+    @property
+    def trades(self) -> Any:
+        """Closed trades as a DataFrame."""
 
 
 def trades_frame(events: npt.NDArray[np.void], book: Book) -> Any:
@@ -79,7 +93,7 @@ class Report:
     trades : pandas.DataFrame
     """
 
-    def __init__(self, run: "Replay") -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
         self.trades = run.trades
         self.statistics = _statistics(run, self.trades)
@@ -134,7 +148,7 @@ class Report:
         return base64.b64encode(target.getvalue()).decode("ascii")
 
 
-def _statistics(run: "Replay", trades: Any) -> dict[str, float]:
+def _statistics(run: Run, trades: Any) -> dict[str, float]:
     book = run.book
     n = book.numbers
     deposit = book.money(n["deposit_minor"])

@@ -1,7 +1,7 @@
 """The simulated broker: checks requests as a trade server does, fills them at the market, closes by stops."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,13 +9,11 @@ from kernel_lib.importers.server_clock import server_clock
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.tick import Ticks
 from mt5_feed.simulator.account import Book, Deal, Position, Quote
+from mt5_feed.simulator.config import SimulatorConfig
 from mt5_feed.simulator.constants import Constants, ErrorCode, Retcode
 from mt5_feed.simulator.faults import Fault, FaultScript
 from mt5_feed.simulator.market import Market
 from mt5_feed.terminal import OrderSendResult, TradeRequest
-
-if TYPE_CHECKING:
-    from mt5_feed.simulator.terminal import SimulatorConfig
 
 __all__ = ["Broker"]
 
@@ -44,7 +42,7 @@ Answer = tuple[OrderSendResult | None, tuple[int, str]]
 class Broker:
     """Executes requests against the market and books them."""
 
-    def __init__(self, market: Market, book: Book, config: "SimulatorConfig", faults: FaultScript) -> None:
+    def __init__(self, market: Market, book: Book, config: SimulatorConfig, faults: FaultScript) -> None:
         self._market = market
         self._book = book
         self._config = config

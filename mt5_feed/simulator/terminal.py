@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -13,8 +12,9 @@ from kernel_lib.market.tick import Ticks
 from mt5_feed.server_time import utc_ns_to_server_ms
 from mt5_feed.simulator.account import Book, Deal, Position
 from mt5_feed.simulator.broker import Broker
+from mt5_feed.simulator.config import SimulatorConfig
 from mt5_feed.simulator.constants import Constants, ErrorCode
-from mt5_feed.simulator.faults import Fault, FaultScript
+from mt5_feed.simulator.faults import FaultScript
 from mt5_feed.simulator.market import Market
 from mt5_feed.terminal import (
     TICK_DTYPE,
@@ -28,56 +28,9 @@ from mt5_feed.terminal import (
     TradePosition,
 )
 
-__all__ = ["SimulatedTerminal", "SimulatorConfig"]
+__all__ = ["SimulatedTerminal"]
 
 _BID_ASK_FLAGS = 2 | 4
-_FOK_AND_IOC = 1 | 2
-
-
-class SimulatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The account and its server.
-
-    Parameters
-    ----------
-    speed : float or None
-        Market seconds per second; None is "max".
-    chunk : int
-        Ticks that each poll sees at "max".
-    hedging : bool
-        Hedging account, or netting.
-    balance : float
-        Opening deposit in ``currency``.
-    leverage : int
-        1:leverage.
-    commission_per_lot : float
-        Per deal, account currency.
-    server_zone : str
-        Zone of the server's clock.
-    trade_allowed : bool
-        The AutoTrading button.
-    instant : bool
-        Instant execution (price and deviation count) instead of market execution.
-    filling_mask : int
-        Filling modes the symbols allow: 1 FOK, 2 IOC.
-    seed : int
-        Of the account's numbering.
-    """
-
-    speed: float | None = None
-    chunk: int = 1024
-    hedging: bool = True
-    balance: float = 10_000.0
-    currency: str = "USD"
-    leverage: int = 100
-    commission_per_lot: float = 0.0
-    server_zone: str = "EET"
-    trade_allowed: bool = True
-    instant: bool = False
-    filling_mask: int = _FOK_AND_IOC
-    seed: int = 0
-    login: int = 5_000_001
-    server: str = "Simulated-Demo"
-    faults: tuple[Fault, ...] = ()
 
 
 class SimulatedTerminal(Constants):
