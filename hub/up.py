@@ -26,6 +26,7 @@ __all__ = ["main", "trading_programs"]
 
 _AGENT = "demo-terminal"
 _AGENT_DAYS = 90
+_GENERATED_DAYS = "20"
 _TENANT = "demo"
 _RECORDING = "ticks/EURUSD_dukascopy_20190204_utc.csv.gz"
 
@@ -52,7 +53,7 @@ def trading_programs(home: Home, ports: Ports, *, simulate: str, speed: str) -> 
         argv = (
             *_module("mt5_feed.agent"), "--name", _AGENT, "--bridge", link, "--symbol", "EURUSD",
             "--token-file", str(token), "--spool", str(home / "spool"), "--simulate", simulate, "--speed", speed,
-            "--hedging", "--server-zone", "EET",
+            "--hedging", "--server-zone", "EET", "--days", _GENERATED_DAYS,
         )  # fmt: skip
         found.append(Program(name="agent", argv=argv, priority=60))
     return found

@@ -209,13 +209,15 @@ class Client:
         answer: dict[str, Any] = self._json("GET", "api", "desk")
         return answer
 
-    def stream(self, symbols: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+    def stream(self, symbols: Iterable[str] | None = None, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
         """Live messages as they come, until the caller stops; quotes are conflated to the tier's interval.
 
         Parameters
         ----------
         symbols : iterable of str, optional
             Which symbols; default: as many as the tier opens.
+        timeout_s : float, optional
+            Longest silence; then :class:`~kernel_lib.errors.Transient` says that the market is quiet.
         """
         from websockets.exceptions import ConnectionClosed
         from websockets.sync.client import connect, unix_connect
@@ -232,11 +234,13 @@ class Client:
         with socket:
             socket.send(json.dumps({"ticket": ticket, "symbols": list(symbols or ())}))
             try:
-                for text in socket:
-                    message: dict[str, Any] = json.loads(text)
+                while True:
+                    message: dict[str, Any] = json.loads(socket.recv(timeout=timeout_s))
                     if message.get("type") == "refused" or "code" in message:
                         raise Refused(str(message.get("code", "refused")), str(message.get("message", "")))
                     yield message
+            except TimeoutError:
+                raise Transient(f"a message must come within {timeout_s} s; is the market open?") from None
             except ConnectionClosed as error:
                 raise Transient(f"the live stream ended: {error}") from None
 
@@ -362,6 +366,6 @@ def promote(strategy: Any, *, instrument: "Instrument", **settings: Any) -> str:
     return _client().promote(strategy, instrument=instrument, **settings)
 
 
-def stream(symbols: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+def stream(symbols: Iterable[str] | None = None, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
     """See :meth:`Client.stream`."""
-    return _client().stream(symbols)
+    return _client().stream(symbols, timeout_s)

@@ -123,6 +123,8 @@ def _terminal() -> Finding:
 
 
 def _numba() -> Finding:
+    if importlib.util.find_spec("numba") is None:
+        return Finding("machine code", "limited", "no numba", "a light installation; tickhub[kernel] brings backtests")
     from kernel_lib.machine_code import cache_dir
 
     where = cache_dir()

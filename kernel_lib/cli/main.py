@@ -66,3 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = f" [{error.code}]" if hasattr(error, "code") else ""
         click.echo(f"tickhub: {type(error).__name__}{code}: {error}", err=True)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in (
+            "kernel_lib",
+            "mt5_feed",
+            "live_engine",
+            "hub",
+            "dashboards",
+        ):
+            raise
+        click.echo(
+            f"tickhub: this command needs the package {error.name!r}, which a light installation leaves out; "
+            "install tickhub[kernel] for research, tickhub[server] for the platform",
+            err=True,
+        )
+        sys.exit(1)

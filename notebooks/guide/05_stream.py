@@ -23,7 +23,7 @@ from kernel_lib import client
 
 messages = []
 deadline = time.monotonic() + 20
-for message in client.stream(["EURUSD"]):
+for message in client.stream(["EURUSD"], timeout_s=30):
     messages.append(message)
     if len([each for each in messages if each["type"] == "ticks"]) >= 5 or time.monotonic() > deadline:
         break

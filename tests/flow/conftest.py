@@ -78,8 +78,8 @@ def platform() -> Iterator[Running]:
     command = [sys.executable, "-m", "kernel_lib.cli"]
     try:
         done = subprocess.run(
-            [*command, "up", "--json", "--speed", "600"], env=env, capture_output=True, text=True, timeout=START_S,
-            check=False,
+            [*command, "up", "--json", "--simulate", "generator", "--speed", "600"],
+            env=env, capture_output=True, text=True, timeout=START_S, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         logins = json.loads(done.stdout)["logins"]
