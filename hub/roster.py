@@ -20,11 +20,14 @@ class HubService(msgspec.Struct, frozen=True):
     module: str
     scopes: tuple[str, ...] = ()
     """What its own token may do at the hub; checking a caller's token needs nothing."""
+    login_reaches: tuple[str, ...] = ()
+    """Not empty for a service that people open in a browser: the services it may ask with its viewer's token."""
 
 
 SERVICES = (
     HubService("api", "hub.services.api"),
     HubService("data", "hub.services.data"),
+    HubService("desk", "dashboards.desk", login_reaches=("api",)),
 )
 
 # The stock role "user" carries "self", which includes starting servers; traders must not.
@@ -35,8 +38,21 @@ _RESEARCHER = ("servers!user", "access:servers!user")
 def hub_services(home: Home) -> list[dict[str, Any]]:
     """Write the services as JupyterHub's ``services`` setting."""
     return [
-        {"name": each.name, "display": False, "api_token": read_token(home, each.name).reveal()} for each in SERVICES
+        {"name": each.name, "display": False, "api_token": read_token(home, each.name).reveal(), **_login(each)}
+        for each in SERVICES
     ]
+
+
+def _login(service: HubService) -> dict[str, Any]:
+    if not service.login_reaches:
+        return {}
+    return {
+        "oauth_client_id": f"service-{service.name}",
+        "oauth_redirect_uri": f"/services/{service.name}/oauth_callback",
+        "oauth_client_allowed_scopes": [f"access:services!service={name}" for name in service.login_reaches],
+        # The page is the platform's own; a question whether it may know its user would teach people to say yes.
+        "oauth_no_confirm": True,
+    }
 
 
 def service_routes(home: Home) -> dict[str, str]:

@@ -1,0 +1,142 @@
+"""What a page may ask of the platform: a short list of paths, each asked with the viewer's own token.
+
+Below ``/services/desk/broker``; the browser sends its login cookie and, with every request, the ``_xsrf`` value::
+
+    GET  /me                    who looks, and what they may do
+    GET  /desk                  the tenant's desk as it stands
+    POST /ticket                a single-use ticket, and where the live stream is
+    POST /{pause,resume,kill}   {"reason"?, "strategy"?}; the hub is asked anew whether the viewer still may
+"""
+
+import json
+from typing import Any
+
+import httpx
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from dashboards.identity import HubIdentity, Viewer
+from dashboards.settings import DeskSettings
+from kernel_lib.errors import Transient
+
+__all__ = ["Api", "broker_routes"]
+
+_TIMEOUT_S = 8.0
+_MAX_BODY = 4096
+
+
+class Api:
+    """The api service, asked over its socket with a viewer's token."""
+
+    def __init__(self, settings: DeskSettings) -> None:
+        transport = httpx.AsyncHTTPTransport(uds=str(settings.api_socket), retries=1)
+        self._client = httpx.AsyncClient(
+            transport=transport, base_url="http://api/services/api", timeout=_TIMEOUT_S, trust_env=False
+        )
+
+    async def ask(self, method: str, path: str, viewer: Viewer, body: bytes = b"") -> tuple[int, Any]:
+        """Give status and JSON.
+
+        Raises
+        ------
+        Transient
+            The api does not answer.
+        """
+        headers = {"Authorization": f"token {viewer.token.reveal()}"}
+        try:
+            answer = await self._client.request(method, path, content=body, headers=headers)
+            return answer.status_code, answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise Transient(f"the api must answer, it did not ({type(error).__name__})") from None
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+class _Broker(APIHandler):
+    def initialize(self, api: Api, settings: DeskSettings) -> None:
+        self._api = api
+        self._desk = settings
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    @property
+    def identity(self) -> HubIdentity:
+        identity: HubIdentity = self.settings["identity_provider"]
+        return identity
+
+    @property
+    def viewer(self) -> Viewer:
+        return self.identity.viewer(self)
+
+    async def pass_on(self, method: str, path: str, body: bytes = b"") -> Any | None:
+        """Ask the api; a refusal goes to the page as it is, in the api's words."""
+        try:
+            status, content = await self._api.ask(method, path, self.viewer, body)
+        except Transient:
+            status, content = 503, {"error": "unavailable", "message": "the platform does not answer; trying again"}
+        if status >= 400:
+            self.refuse(status, content)
+            return None
+        return content
+
+    def refuse(self, status: int, content: Any) -> None:
+        self.set_status(status)
+        self.finish(json.dumps(content))
+
+
+class _Me(_Broker):
+    @web.authenticated
+    async def get(self) -> None:
+        content = await self.pass_on("GET", "/me")
+        if content is not None:
+            shown = {name: content[name] for name in ("user", "tenant", "role", "tier")}
+            self.finish(json.dumps(shown | {"acts": content["role"] in {"trader", "admin"}}))
+
+
+class _Desk(_Broker):
+    @web.authenticated
+    async def get(self) -> None:
+        content = await self.pass_on("GET", "/desk")
+        if content is not None:
+            self.finish(json.dumps(content))
+
+
+class _Ticket(_Broker):
+    @web.authenticated
+    async def post(self) -> None:
+        content = await self.pass_on("POST", "/stream-ticket")
+        if content is not None:
+            where = {"port": self._desk.bridge_port, "url": self._desk.stream_url}
+            self.finish(json.dumps({"ticket": content["ticket"], **where}))
+
+
+class _Switch(_Broker):
+    @web.authenticated
+    async def post(self, verb: str) -> None:
+        if len(self.request.body) > _MAX_BODY:
+            raise web.HTTPError(413, reason=f"At most {_MAX_BODY} bytes")
+        try:
+            allowed = await self.identity.still_allowed(self.viewer)
+        except Exception:  # the hub's client raises whatever went wrong; nothing is done on a maybe
+            return self.refuse(503, {"error": "unavailable", "message": "the hub does not answer; nothing was done"})
+        if not allowed:
+            return self.refuse(403, {"error": "ended", "message": "your access has ended; nothing was done"})
+        content = await self.pass_on("POST", f"/desk/{verb}", self.request.body)
+        if content is not None:
+            self.finish(json.dumps(content))
+        return None
+
+
+def broker_routes(prefix: str, api: Api, settings: DeskSettings) -> list[tuple[str, Any, dict[str, Any]]]:
+    """List the broker's routes below ``prefix``."""
+    given = {"api": api, "settings": settings}
+    return [
+        (f"{prefix}broker/me", _Me, given),
+        (f"{prefix}broker/desk", _Desk, given),
+        (f"{prefix}broker/ticket", _Ticket, given),
+        (f"{prefix}broker/(pause|resume|kill)", _Switch, given),
+    ]

@@ -1,0 +1,408 @@
+// A tenant's desk, live. The document draws; rights, limits and figures are the platform's.
+// Quotes and the desk's state come straight from the bridge with a single-use ticket; switches go through the broker.
+
+const BROKER = "/services/desk/broker/";
+const KEEP_POINTS = 240;
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const CHECK_MS = 8000;
+const STALE_MS = 15000;
+
+// --- small tools -----------------------------------------------------------------------------------------------
+
+function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, given] of Object.entries(props)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), given);
+    else if (name === "text") element.textContent = given;
+    else if (given !== undefined && given !== false) element.setAttribute(name, given === true ? "" : given);
+  }
+  element.append(...children);
+  return element;
+}
+
+const set = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+const cls = (element, name) => { if (element.className !== name) element.className = name; };
+
+const money = (amount) =>
+  (amount < 0 ? "\u2212" : "") +
+  Math.abs(amount).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const signed = (amount) => (amount > 0.004 ? "+" : "") + money(Math.abs(amount) < 0.005 ? 0 : amount);
+const tone = (amount) => (amount > 0.004 ? "up" : amount < -0.004 ? "down" : "flat");
+const count = (n) => Math.round(n).toLocaleString("en-US");
+const lots = (n) => n.toFixed(2);
+const price = (p) => (p ? p.toFixed(p < 20 ? 5 : 3) : "\u2013");
+const clock = (ns) => (ns ? new Date(ns / 1e6).toISOString().slice(11, 19) : "\u2013");
+const day = (ns) => (ns ? new Date(ns / 1e6).toISOString().slice(0, 10) : "");
+const side = (n) => (n > 0 ? "Long" : n < 0 ? "Short" : "Flat");
+const micros = (us) => (us >= 1e6 ? `${(us / 1e6).toFixed(1)} s` : us >= 1e3 ? `${(us / 1e3).toFixed(1)} ms` : `${us.toFixed(0)} \u00b5s`);
+const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+
+class Gone extends Error {}
+
+async function ask(path, body) {
+  const xsrf = document.cookie.match(/(?:^|;\s*)_xsrf=([^;]+)/);
+  const answer = await fetch(BROKER + path, {
+    method: body === undefined ? "GET" : "POST",
+    body: body === undefined ? undefined : JSON.stringify(body),
+    headers: { "X-XSRFToken": xsrf ? decodeURIComponent(xsrf[1]) : "" },
+    credentials: "same-origin", redirect: "error", cache: "no-store",
+  });
+  const content = await answer.json().catch(() => ({}));
+  if (answer.ok) return content;
+  const error = new (answer.status === 401 || (answer.status === 403 && content.error !== "role") ? Gone : Error)(
+    content.message || `the platform answered ${answer.status}`);
+  error.code = content.error;
+  error.status = answer.status;
+  throw error;
+}
+
+// --- tables: rows are kept by key, so that a click never meets a row that was just replaced ----------------------
+
+function table(title, columns, empty) {
+  const body = h("tbody");
+  const none = h("p", { class: "none", text: empty });
+  const head = h("tr", {}, ...columns.map((c) => h("th", { class: c.kind || "", scope: "col", text: c.name })));
+  const grid = h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), body));
+  const total = h("span", { class: "count" });
+  const rows = new Map();
+  const update = (items) => {
+    set(total, items.length ? String(items.length) : "");
+    grid.hidden = !items.length;
+    none.hidden = items.length > 0;
+    const seen = new Set();
+    items.forEach((item, place) => {
+      seen.add(item.key);
+      let row = rows.get(item.key);
+      if (!row) {
+        row = h("tr", {}, ...columns.map((c) => h("td", { class: c.kind || "", "data-name": c.name })));
+        rows.set(item.key, row);
+      }
+      if (body.children[place] !== row) body.insertBefore(row, body.children[place] || null);
+      columns.forEach((c, n) => c.draw(row.children[n], item));
+    });
+    for (const [key, row] of rows) if (!seen.has(key)) { row.remove(); rows.delete(key); }
+  };
+  const section = h("section", { class: "card" }, h("h2", {}, title, " ", total), grid, none);
+  return { section, update, none };
+}
+
+const column = (name, kind, read, look) => ({
+  name, kind,
+  draw: (cell, item) => { set(cell, read(item)); cls(cell, `${kind} ${look ? look(item) : ""}`.trim()); },
+});
+
+// --- the page --------------------------------------------------------------------------------------------------
+
+function render({ el }) {
+  const saved = localStorage.getItem("tickhub-theme");
+  if (saved) document.documentElement.dataset.theme = saved;
+  const flip = () => {
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
+    document.documentElement.dataset.theme = now === "dark" ? "light" : "dark";
+    localStorage.setItem("tickhub-theme", document.documentElement.dataset.theme);
+  };
+
+  let me = null, desk = null, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, ended = "", busy = false;
+  const quotes = new Map();
+  let points = [];
+
+  const pill = h("span", { class: "pill wait", role: "status" }, h("i"), h("b", { text: "connecting" }));
+  const who = h("span", { class: "who" });
+  const tenant = h("span", { class: "tenant" });
+  const pause = h("button", { class: "act pause", onclick: () => confirm("pause"), text: "Pause" });
+  const resume = h("button", { class: "act resume", onclick: () => confirm("resume"), text: "Resume" });
+  const kill = h("button", { class: "act kill", onclick: () => confirm("kill"), text: "Kill" });
+  const acts = h("div", { class: "acts" }, pause, resume, kill);
+  const viewing = h("p", { class: "viewing", text: "You can watch this desk. Pausing it takes the role trader or admin." });
+  const notice = h("div", { class: "notice", role: "alert", hidden: true });
+  const toast = h("div", { class: "toast", role: "status", hidden: true });
+
+  const figure = (name) => {
+    const amount = h("strong", { text: "\u2013" });
+    const note = h("small");
+    return { tile: h("div", { class: "tile" }, h("span", { text: name }), amount, note), amount, note };
+  };
+  const today = figure("Profit today"), total = figure("Profit in total"), open = figure("Open positions"), state = figure("Desk");
+  const spark = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  spark.setAttribute("viewBox", "0 0 240 48");
+  spark.setAttribute("preserveAspectRatio", "none");
+  spark.setAttribute("class", "spark");
+  spark.setAttribute("role", "img");
+  today.tile.classList.add("wide");
+  today.tile.append(spark);
+
+  const strategies = table("Strategies", [
+    { name: "Name", kind: "name", draw: (cell, s) => {
+      if (!cell.firstChild) cell.append(h("b"), h("small"));
+      set(cell.firstChild, s.name);
+      set(cell.lastChild, `${s.symbol} \u00b7 ${s.mode === "mt5" ? "MT5" : s.mode} \u00b7 ${s.hash.slice(0, 8)}`);
+    } },
+    { name: "State", kind: "state", draw: (cell, s) => {
+      if (!cell.firstChild) cell.append(h("span"), h("small"));
+      cls(cell.firstChild, `tag ${s.state}`);
+      set(cell.firstChild, s.state);
+      set(cell.lastChild, s.reason);
+    } },
+    column("Lots", "num", (s) => (s.lots ? `${side(s.lots)} ${lots(Math.abs(s.lots))}` : "Flat"), (s) => (s.lots ? "" : "dim")),
+    column("Today", "num", (s) => signed(s.profit_today), (s) => tone(s.profit_today)),
+    column("Total", "num", (s) => signed(s.profit), (s) => tone(s.profit)),
+    column("Fills", "num", (s) => count(s.fills)),
+    column("Denied", "num", (s) => count(s.denied + s.rejected), (s) => (s.denied + s.rejected ? "" : "dim")),
+    { name: "", kind: "does", draw: (cell, s) => {
+      if (!cell.firstChild) cell.append(h("button", { class: "small", onclick: () => confirm(cell.verb, cell.strategy) }));
+      cell.strategy = s;
+      cell.verb = s.state === "active" ? "pause" : "resume";
+      cell.hidden = !(me && me.acts) || s.state === "withdrawn";
+      set(cell.firstChild, capital(cell.verb));
+      cell.firstChild.setAttribute("aria-label", `${capital(cell.verb)} ${s.name}`);
+    } },
+  ], "No strategy is on this desk. A quant promotes one from a notebook, and an admin approves it.");
+  const positions = table("Open positions", [
+    column("Symbol", "name", (p) => p.symbol),
+    column("Side", "", (p) => side(p.side), (p) => (p.side > 0 ? "long" : "short")),
+    column("Lots", "num", (p) => lots(p.lots)),
+    column("Opened at", "num", (p) => price(p.open_price)),
+    column("Stop", "num", (p) => price(p.stop_loss), (p) => (p.stop_loss ? "" : "dim")),
+    column("Profit", "num", (p) => signed(p.floating_profit), (p) => tone(p.floating_profit)),
+    column("Strategy", "", (p) => p.strategy, () => "dim"),
+  ], "No open positions.");
+  const orders = table("Orders on their way", [
+    column("Symbol", "name", (o) => o.symbol),
+    column("Side", "", (o) => (o.side > 0 ? "Buy" : "Sell"), (o) => (o.side > 0 ? "long" : "short")),
+    column("Lots", "num", (o) => lots(o.lots)),
+    column("Sent", "num", (o) => clock(o.sent_ns)),
+    column("Strategy", "", (o) => o.strategy, () => "dim"),
+  ], "No orders are waiting for the broker.");
+  const ticks = table("Last ticks", [
+    column("Symbol", "name", (t) => t.symbol),
+    column("Bid", "num", (t) => price(t.bid), (t) => t.move),
+    column("Ask", "num", (t) => price(t.ask), (t) => t.move),
+    { name: "Time, UTC", kind: "num", draw: (cell, t) => { set(cell, clock(t.time_ns)); cell.title = day(t.time_ns); } },
+  ], "No ticks have come yet.");
+  const latency = table("Latency by stage", [
+    column("Stage", "name", (l) => capital(l.key.replaceAll("_", " "))),
+    column("Median", "num", (l) => micros(l.p50)),
+    column("99 %", "num", (l) => micros(l.p99)),
+    column("Longest", "num", (l) => micros(l.max)),
+  ], "Nothing has been measured yet.");
+
+  const ask_ = h("dialog", { class: "ask", "aria-labelledby": "ask-title" });
+  const root = h("main", { class: "desk", id: "desk" },
+    h("header", {},
+      h("h1", {}, h("span", { class: "mark", "aria-hidden": "true" }), "Tickhub ", tenant),
+      h("div", { class: "right" }, pill, who, h("button", { class: "theme", onclick: flip, "aria-label": "Switch between dark and light", text: "\u25d0" }),
+        h("a", { class: "leave", href: "/hub/logout", text: "Log out" }))),
+    notice,
+    h("div", { class: "top" }, h("div", { class: "tiles" }, today.tile, total.tile, open.tile, state.tile), acts, viewing),
+    h("div", { class: "grid" }, h("div", {}, strategies.section, positions.section, orders.section),
+      h("div", {}, ticks.section, latency.section)),
+    toast, ask_);
+  el.replaceChildren(root);
+  document.title = "Tickhub desk";
+
+  // --- drawing ---
+
+  function drawSpark() {
+    if (points.length < 2) return spark.replaceChildren();
+    const low = Math.min(...points), high = Math.max(...points), span = high - low || 1;
+    const at = points.map((p, n) => `${((n / (points.length - 1)) * 240).toFixed(1)},${(44 - ((p - low) / span) * 40).toFixed(1)}`);
+    const make = (tag, name, value) => {
+      const shape = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      shape.setAttribute("points", value);
+      shape.setAttribute("class", name);
+      return shape;
+    };
+    spark.setAttribute("aria-label", `Profit since this page opened, between ${money(low)} and ${money(high)}`);
+    spark.replaceChildren(make("polygon", "area", `0,48 ${at.join(" ")} 240,48`), make("polyline", "line", at.join(" ")));
+    spark.setAttribute("class", `spark ${tone(points.at(-1) - points[0])}`);
+  }
+
+  function draw() {
+    const empty = { strategies: [], positions: [], orders: [], ticks: [], latency_us: {}, warnings: [], refused: {} };
+    const d = desk || empty;
+    for (const t of d.ticks) if (!quotes.has(t.symbol)) quotes.set(t.symbol, { ...t, key: t.symbol, move: "" });
+    strategies.update(d.strategies.map((s) => ({ ...s, key: s.hash })));
+    positions.update(d.positions.map((p) => ({ ...p, key: `${p.strategy}/${p.position_id}` })));
+    orders.update(d.orders.map((o) => ({ ...o, key: o.key || `${o.order_id}` })));
+    ticks.update([...quotes.values()].sort((a, b) => a.symbol.localeCompare(b.symbol)));
+    latency.update(Object.entries(d.latency_us).filter(([, l]) => l.n).map(([key, l]) => ({ ...l, key })));
+    for (const [tile, amount] of [[today, d.profit_today], [total, d.profit]]) {
+      set(tile.amount, desk ? signed(amount) : "\u2013");
+      cls(tile.amount, desk ? tone(amount) : "flat");
+    }
+    const held = d.positions.reduce((sum, p) => sum + p.lots, 0);
+    const floating = d.positions.reduce((sum, p) => sum + p.floating_profit, 0);
+    set(open.amount, desk ? String(d.positions.length) : "\u2013");
+    set(open.note, d.positions.length ? `${lots(held)} lots, ${signed(floating)} floating` : desk ? "flat" : "");
+    const active = d.strategies.filter((s) => s.state === "active").length;
+    set(state.amount, desk ? capital(d.state) : "Empty");
+    cls(state.amount, desk ? `is ${d.state}` : "is");
+    set(state.note, desk ? `${active} of ${d.strategies.length} strategies active` : "nothing is traded");
+    acts.hidden = !(me && me.acts && desk);
+    viewing.hidden = !(me && !me.acts);
+    pause.disabled = busy || !desk || d.state !== "active";
+    resume.disabled = busy || !desk || (d.state === "active" && active === d.strategies.length);
+    kill.disabled = busy || !desk || d.state === "killed";
+    const refused = Object.entries(d.refused).map(([hash, why]) => `Strategy ${hash.slice(0, 8)} is not run: ${why}`);
+    const said = ended || [...d.warnings, ...refused].join("\n");
+    set(notice, said);
+    notice.hidden = !said;
+    root.classList.toggle("ended", Boolean(ended));
+    drawSpark();
+    drawLink();
+  }
+
+  function drawLink() {
+    const age = heardAt ? Date.now() - heardAt : 0;
+    const old = age < 60000 ? `${Math.round(age / 1000)} s` : `${Math.round(age / 60000)} min`;
+    let words = link, look = "wait";
+    if (ended) [words, look] = ["ended", "bad"];
+    else if (link === "live" && !heardAt) [words, look] = ["live, nothing yet", "good"];
+    else if (link === "live" && age > STALE_MS) [words, look] = [`live, last data ${old} ago`, "wait"];
+    else if (link === "live") [words, look] = [age < 1500 ? "live" : `live, ${old} ago`, "good"];
+    else if (heardAt) words = `${link}, data ${old} old`;
+    cls(pill, `pill ${look}`);
+    set(pill.lastChild, words);
+  }
+
+  let due = 0;
+  const soon = () => { due = due || setTimeout(() => { due = 0; draw(); }, 150); };
+
+  function take(state) {
+    if (!state || !state.tenant) return;
+    desk = state;
+    if (Date.now() - deskAt > 900) {
+      deskAt = Date.now();
+      points = [...points, state.profit].slice(-KEEP_POINTS);
+    }
+    soon();
+  }
+
+  // --- the live stream ---
+
+  async function connect() {
+    if (ended) return;
+    try {
+      const pass = await ask("ticket", {});
+      const scheme = location.protocol === "https:" ? "wss" : "ws";
+      socket = new WebSocket(pass.url ? `${pass.url}/ws/stream` : `${scheme}://${location.hostname}:${pass.port}/ws/stream`);
+      const mine = socket;
+      mine.onopen = () => { mine.send(JSON.stringify({ ticket: pass.ticket, symbols: [] })); link = "live"; soon(); };
+      mine.onmessage = (event) => {
+        const message = JSON.parse(event.data);
+        tries = 0;
+        if (message.type === "refused") { toastUp(message.message, true); return; }
+        heardAt = Date.now();
+        if (message.type === "desk") take(message.desk);
+        for (const t of message.ticks || []) {
+          const before = quotes.get(t.symbol);
+          quotes.set(t.symbol, { ...t, key: t.symbol, move: !before || t.bid === before.bid ? "" : t.bid > before.bid ? "up" : "down" });
+        }
+        soon();
+      };
+      mine.onclose = () => { if (mine === socket) again(); };
+    } catch (error) {
+      if (error instanceof Gone) return over(error.message);
+      again();
+    }
+  }
+
+  function again() {
+    if (ended) return;
+    link = "reconnecting";
+    soon();
+    setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
+  }
+
+  function over(why) {
+    ended = `Your access to this desk has ended: ${why}. Log in again, or ask an admin.`;
+    desk = null;
+    quotes.clear();
+    points = [];
+    if (ask_.open) ask_.close();
+    if (socket) socket.close();
+    draw();
+  }
+
+  // --- rights: asked for at the start and again and again ---
+
+  async function check() {
+    try {
+      me = await ask("me");
+      set(tenant, me.tenant);
+      set(who, `${me.user}, ${me.role}`);
+    } catch (error) {
+      if (error instanceof Gone) return over(error.message);
+    }
+    soon();
+  }
+
+  async function refresh() {
+    try {
+      take((await ask("desk")).state);
+    } catch (error) {
+      if (error instanceof Gone) over(error.message);
+      else if (error.status === 404) { desk = null; soon(); }
+    }
+  }
+
+  // --- switches ---
+
+  function confirm(verb, strategy) {
+    const what = strategy ? `strategy ${strategy.name}` : "the whole desk";
+    const held = desk.positions.filter((p) => !strategy || p.strategy === strategy.name);
+    const sum = held.reduce((s, p) => s + p.lots, 0);
+    const text = {
+      pause: `No new position is opened by ${what}. Open positions stay, with their stops, and may still be reduced.`,
+      resume: `New orders may be sent at once by ${what}.`,
+      kill: held.length
+        ? `All ${held.length} open positions (${lots(sum)} lots) are closed at the market at once, and nothing trades until somebody resumes.`
+        : "There are no open positions to close. Nothing trades until somebody resumes.",
+    }[verb];
+    const reason = h("input", { type: "text", maxlength: "200", placeholder: "Why (goes into the trail)", "aria-label": "Why" });
+    const yes = h("button", { class: `act ${verb}`, type: "submit", text: `${capital(verb)} ${strategy ? strategy.name : "the desk"}` });
+    const no = h("button", { class: "quiet", type: "button", onclick: () => ask_.close(), text: "Cancel" });
+    const form = h("form", {
+      method: "dialog",
+      onsubmit: (event) => { event.preventDefault(); ask_.close(); act(verb, strategy, reason.value); },
+    }, h("h3", { id: "ask-title", text: `${capital(verb)} ${what}?` }), h("p", { text }), reason, h("div", {}, no, yes));
+    ask_.replaceChildren(form);
+    ask_.showModal();
+    (verb === "kill" ? no : yes).focus();
+  }
+
+  async function act(verb, strategy, reason) {
+    busy = true;
+    draw();
+    try {
+      const answer = await ask(verb, { reason: reason.trim(), ...(strategy ? { strategy: strategy.hash } : {}) });
+      take(answer.state);
+      const done = { pause: "paused", resume: "trading again", kill: "killed" }[verb];
+      toastUp(`${strategy ? strategy.name : "The desk"} is ${done}.`);
+    } catch (error) {
+      toastUp(`Not done: ${error.message}`, true);
+      if (error instanceof Gone) over(error.message);
+    } finally {
+      busy = false;
+      soon();
+    }
+  }
+
+  let toastTimer = 0;
+  function toastUp(words, bad = false) {
+    set(toast, words);
+    cls(toast, `toast ${bad ? "bad" : "good"}`);
+    toast.hidden = false;
+    clearTimeout(toastTimer);
+    toastTimer = setTimeout(() => { toast.hidden = true; }, bad ? 12000 : 6000);
+  }
+
+  draw();
+  check().then(refresh).then(connect);
+  const checking = setInterval(() => { if (!ended) check(); if (!ended && (!desk || link !== "live")) refresh(); }, CHECK_MS);
+  const aging = setInterval(drawLink, 500);
+  return () => { clearInterval(checking); clearInterval(aging); ended = ended || "closed"; if (socket) socket.close(); };
+}
+
+export default { render };
