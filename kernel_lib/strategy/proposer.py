@@ -9,6 +9,7 @@ import linecache
 import math
 from collections import namedtuple
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from numba import njit, typeof
 from numba.core.errors import NumbaError
 
-from kernel_lib.errors import Broken
+from kernel_lib.errors import Broken, Misconfigured
 from kernel_lib.market.bar import Bar
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.strategy.definition import RESERVED, Strategy
@@ -145,19 +146,12 @@ class Proposer:
         )
         self.params = _params_tuple(strategy)
         self.plain_python = ""
-        source, namespace = _compose(strategy, lengths)
-        decide = njit(nogil=True)(strategy.decide)
-        namespace["decide"] = decide
-        self._functions = _run_source(source, namespace, strategy.name)
-        self.propose = njit(nogil=True, inline="always")(self._functions["propose"])
-        namespace["compiled_propose"] = self.propose
-        self._live = njit(nogil=True)(self._functions["propose_live"])
+        self._step = _compiled_step(*_compose(strategy, lengths), strategy.decide)
+        self.propose = self._step.propose
         try:
             self.propose.compile(_record_types(self._arguments(0, 1.0, 1.0, np.zeros(1, VIEW))))
         except NumbaError as error:
             self.plain_python = _first_line(error)
-            self._advance = njit(nogil=True)(self._functions["advance"])
-            self._gather: Callable[..., Any] = self._functions["gather"]
 
     def on_tick(self, time_ns: int, bid: float, ask: float, view: npt.NDArray[np.void]) -> Proposal:
         """Advance the features by one tick and decide.
@@ -177,7 +171,7 @@ class Proposer:
         try:
             if self.plain_python:
                 return self._plain(time_ns, bid, ask, view)
-            return Proposal(*self._live(*self._arguments(time_ns, bid, ask, view)))
+            return Proposal(*self._step.live(*self._arguments(time_ns, bid, ask, view)))
         except Exception:
             self.memory[0]["faulted"] = 1
             raise
@@ -210,10 +204,10 @@ class Proposer:
         return (self.features, self.forming, self.memory, self.sizing, view, time_ns, bid, ask, self.params)
 
     def _plain(self, time_ns: int, bid: float, ask: float, view: npt.NDArray[np.void]) -> Proposal:
-        if self.faulted or not self._advance(self.features, self.forming, time_ns, bid, ask):
+        if self.faulted or not self._step.advance(self.features, self.forming, time_ns, bid, ask):
             return Proposal(0.0, 0, 0, 0, _HOLD)
         m, z, v = (each.view(np.recarray)[0] for each in (self.memory, self.sizing, view))
-        x, position = self._gather(self.features, m, z, v, time_ns, bid, ask)
+        x, position = self._step.gather(self.features, m, z, v, time_ns, bid, ask)
         target = float(self.strategy.decide(x, position, self.params))
         return Proposal(*_sized_rows(self.memory, self.sizing, view, target, (bid + ask) * 0.5))
 
@@ -251,25 +245,25 @@ def _tuple_class(name: str, fields: tuple[str, ...]) -> Any:
     return _classes[name, fields]
 
 
-def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, dict[str, Any]]:
-    """Write the source of ``advance``, ``gather`` and ``propose`` for one strategy."""
-    namespace: dict[str, Any] = {
-        "Bar": Bar, "Position": Position, "sized": sized, "exposure_of": exposure_of, "HOLD": _HOLD, "math": math,
-    }  # fmt: skip
+def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
+    """Write the source of ``advance``, ``gather`` and ``propose``; also ``x``'s fields and the updates called.
+
+    Parameters' values are not in it: they live in the features' state, so that strategies which differ only in them
+    share compiled code.
+    """
     updates: dict[int, list[str]] = {length: [] for length in [0, *lengths]}
     names: list[str] = []
     places: list[int] = []
     at = 0
     for index, (name, feature) in enumerate(strategy.features.items()):
-        namespace[f"update_{index}"] = feature.update
-        updates[feature.bars_ns].append(
-            f"update_{index}(fs[{at}:{at + feature.state.size}], bar)  # {name} = {feature!r}"
-        )
+        updates[feature.bars_ns].append(f"update_{index}(fs[{at}:{at + feature.state.size}], bar)  # {name}")
         for column, output in enumerate(feature.outputs):
             names.append(name if column == 0 else f"{name}_{output}")
             places.append(at + column)
         at += feature.state.size
-    namespace["X"] = _tuple_class("X", (*names, *RESERVED))
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise Misconfigured(f"{strategy.name}: each x.NAME must be one feature's output, {', '.join(twice)} is of two")
     lines = ["def advance(fs, forming, time_ns, bid, ask):"]
     lines += ["    mid = (bid + ask) * 0.5", "    spread = ask - bid"]
     lines += [f"    due = {strategy.on == 'tick'}"]
@@ -323,16 +317,34 @@ def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, dict[str, Any
         "    return compiled_propose(fs, forming, memory[0], sizing[0], view[0], time_ns, bid, ask, p)",
         "",
     ]
-    return "\n".join(lines), namespace
+    calls = tuple(each.update for each in strategy.features.values())
+    return "\n".join(lines), (*names, *RESERVED), calls
 
 
-def _run_source(source: str, namespace: dict[str, Any], name: str) -> dict[str, Any]:
-    filename = f"<tickhub step {name} {abs(hash(source)):x}>"
+class _Step(NamedTuple):
+    """The functions of one composed source: compiled, but for ``gather``."""
+
+    propose: Any
+    live: Callable[..., Any]
+    advance: Callable[..., Any]
+    gather: Callable[..., Any]
+
+
+@lru_cache(maxsize=64)
+def _compiled_step(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], decide: Callable[..., Any]) -> _Step:
+    namespace: dict[str, Any] = {
+        "Bar": Bar, "Position": Position, "sized": sized, "exposure_of": exposure_of, "HOLD": _HOLD, "math": math,
+        "X": _tuple_class("X", fields), "decide": njit(nogil=True)(decide),
+        **{f"update_{index}": update for index, update in enumerate(updates)},
+    }  # fmt: skip
+    filename = f"<tickhub step {decide.__name__} {abs(hash(source)):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), namespace)  # noqa: S102  (generated here, from checked names)
     # Inlined before typing: an array passed to a function costs four reference counts, a quarter of the tick.
     namespace["compiled_advance"] = njit(nogil=True, inline="always")(namespace["advance"])
-    return namespace
+    propose = namespace["compiled_propose"] = njit(nogil=True, inline="always")(namespace["propose"])
+    live = njit(nogil=True)(namespace["propose_live"])
+    return _Step(propose, live, njit(nogil=True)(namespace["advance"]), namespace["gather"])
 
 
 def _first_line(error: NumbaError) -> str:
