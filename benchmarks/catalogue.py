@@ -1,0 +1,22 @@
+"""Every benchmark by name: the module that measures it, and what it is for."""
+
+import msgspec
+
+__all__ = ["CATALOGUE", "Benchmark"]
+
+
+class Benchmark(msgspec.Struct, frozen=True):
+    """One file ``benchmarks/<module>.py`` with ``measure(quick: bool) -> Outcome``; ``limit_s`` is its longest run."""
+
+    module: str
+    about: str
+    limit_s: float = 300.0
+
+
+#: To add one: a file, and a line here.
+CATALOGUE = {
+    "replay": Benchmark("replay", "moving-average cross over ticks, beside hftbacktest and NautilusTrader", 600.0),
+    "orders": Benchmark("orders", "the cost of an order, early and late in a run"),
+    "features": Benchmark("thirty_features", "thirty features: replayed, and in one live call"),
+    "cold": Benchmark("cold", "import and first backtest in a fresh interpreter"),
+}
