@@ -1,5 +1,7 @@
-# The first interpreter that is there and that tenants' processes can read comes first.
-PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11 /usr/bin/python3.12 /usr/bin/python3.13) python3)
+# The first interpreter that can make environments; the system's own first, since tenants' processes can read it.
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for each in /usr/bin/python3.11 /usr/bin/python3.12 /usr/bin/python3.13 python3.11 python3; do \
+	$$each -c "$(FITS)" 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -16,8 +18,9 @@ down:                ## stop everything, leave no process behind
 install: $(VENV)/.installed   ## the environment in .venv
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@echo "Installing into $(VENV); three to five minutes the first time."
-	$(PYTHON) -m venv $(VENV) || (echo "python's venv module is missing; on Debian: apt install python3.11-venv" && false)
+	@test -n "$(PYTHON)" || (echo "Python 3.11 to 3.13 with its venv module is needed; Debian: apt install python3.11-venv"; false)
+	@echo "Installing into $(VENV) with $(PYTHON); three to five minutes the first time."
+	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -q "torch==2.13.0"
 	$(PIP) install -q -c constraints.txt -e ".[$(EXTRAS)]"
 	$(BIN)/python -m kernel_lib.install_node
