@@ -17,6 +17,9 @@ _READER = "recorder"
 _BLOCKS = 2000
 _TENANTS_EVERY_S = 5.0
 _RAW_BYTES = 4096
+# The store likes few large inserts: below a backlog of so many ticks, gather for a while.
+_MANY_TICKS = 5_000
+_GATHER_S = 0.5
 
 
 class Recorder:
@@ -46,8 +49,10 @@ class Recorder:
         pause_s = 0.1
         while not self._stop.is_set():
             try:
-                self.step(block_ms=500)
+                n_ticks = self.step(block_ms=500)
                 pause_s = 0.1
+                if n_ticks < _MANY_TICKS:
+                    self._stop.wait(_GATHER_S)
             except Transient as error:
                 log.warning("recording waits %.1f s: %s", pause_s, error)
                 self._stop.wait(pause_s)
