@@ -54,7 +54,7 @@ class DeskApp(Voila):
         mine = {"viewers": self.viewers}
         page = {"viewers": self.viewers, "api": self.api, "desk": self.desk}
         identity = [(PREFIX.rstrip("/") + path, *rest) for path, *rest in self.identity_provider.get_handlers()]
-        static = {"paths": collect_static_paths(["voila", "nbconvert"], "lab")}
+        static = {"paths": [*collect_static_paths(["voila", "nbconvert"], "lab"), str(_HERE / "static")]}
         labextensions = {"paths": get_voila_labextensions_path()}
         return [
             (f"{PREFIX}health", Health),
@@ -147,5 +147,5 @@ def _config(settings: DeskSettings) -> Config:
 
 
 def _no_foreign_address(page_config: dict[str, Any], **_: Any) -> dict[str, Any]:
-    # Loaded only for formulas, which no page has; the stock address is another host's.
+    # The stock front end would fetch a typesetter of formulas from another host.
     return page_config | {"fullMathjaxUrl": f"{PREFIX}voila/static/mathjax.js", "mathjaxConfig": "none"}

@@ -58,7 +58,7 @@ async function ask(path, body) {
 
 // --- tables: rows are kept by key, so that a click never meets a row that was just replaced ----------------------
 
-function table(title, columns, empty) {
+function table(title, columns, empty, look = "") {
   const body = h("tbody");
   const none = h("p", { class: "none", text: empty });
   const head = h("tr", {}, ...columns.map((c) => h("th", { class: c.kind || "", scope: "col", text: c.name })));
@@ -82,7 +82,7 @@ function table(title, columns, empty) {
     });
     for (const [key, row] of rows) if (!seen.has(key)) { row.remove(); rows.delete(key); }
   };
-  const section = h("section", { class: "card" }, h("h2", {}, title, " ", total), grid, none);
+  const section = h("section", { class: `card ${look}` }, h("h2", {}, title, " ", total), grid, none);
   return { section, update, none };
 }
 
@@ -153,11 +153,11 @@ function render({ el }) {
       if (!cell.firstChild) cell.append(h("button", { class: "small", onclick: () => confirm(cell.verb, cell.strategy) }));
       cell.strategy = s;
       cell.verb = s.state === "active" ? "pause" : "resume";
-      cell.hidden = !(me && me.acts) || s.state === "withdrawn";
+      cell.firstChild.hidden = !(me && me.acts) || s.state === "withdrawn";
       set(cell.firstChild, capital(cell.verb));
       cell.firstChild.setAttribute("aria-label", `${capital(cell.verb)} ${s.name}`);
     } },
-  ], "No strategy is on this desk. A quant promotes one from a notebook, and an admin approves it.");
+  ], "No strategy is on this desk. A quant promotes one from a notebook, and an admin approves it.", "cards acting");
   const positions = table("Open positions", [
     column("Symbol", "name", (p) => p.symbol),
     column("Side", "", (p) => side(p.side), (p) => (p.side > 0 ? "long" : "short")),
@@ -166,14 +166,14 @@ function render({ el }) {
     column("Stop", "num", (p) => price(p.stop_loss), (p) => (p.stop_loss ? "" : "dim")),
     column("Profit", "num", (p) => signed(p.floating_profit), (p) => tone(p.floating_profit)),
     column("Strategy", "", (p) => p.strategy, () => "dim"),
-  ], "No open positions.");
+  ], "No open positions.", "cards");
   const orders = table("Orders on their way", [
     column("Symbol", "name", (o) => o.symbol),
     column("Side", "", (o) => (o.side > 0 ? "Buy" : "Sell"), (o) => (o.side > 0 ? "long" : "short")),
     column("Lots", "num", (o) => lots(o.lots)),
     column("Sent", "num", (o) => clock(o.sent_ns)),
     column("Strategy", "", (o) => o.strategy, () => "dim"),
-  ], "No orders are waiting for the broker.");
+  ], "No orders are waiting for the broker.", "cards");
   const ticks = table("Last ticks", [
     column("Symbol", "name", (t) => t.symbol),
     column("Bid", "num", (t) => price(t.bid), (t) => t.move),
