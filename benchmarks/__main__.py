@@ -4,6 +4,7 @@ Ends with 1 when a benchmark broke, or a peer gave other orders than we did on t
 shown and is no failure of the run.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def main(
         nautilus.install()
         return
     if child_out is not None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started is stopped
         child_out.write_bytes(msgspec.json.encode(measure_here(names[0], quick=quick)))
         return
     whole = run_all(list(names or CATALOGUE), quick=quick, say=lambda text: console.print(f"[dim]{text}[/]"))

@@ -19,4 +19,7 @@ CATALOGUE = {
     "orders": Benchmark("orders", "the cost of an order, early and late in a run"),
     "features": Benchmark("thirty_features", "thirty features: replayed, and in one live call"),
     "cold": Benchmark("cold", "import and first backtest in a fresh interpreter"),
+    "desk": Benchmark("desk", "tick bytes in to order handed to the broker, in the desk process"),
+    "link": Benchmark("link", "agent, bridge, bus, desk over loopback: how long, and nothing lost", 900.0),
+    "memory": Benchmark("memory", "a desk with ten strategies: memory, and start to first decision"),
 }

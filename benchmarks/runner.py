@@ -1,5 +1,6 @@
 """Run benchmarks one after the other, each in a process of its own, so that none disturbs the next."""
 
+import contextlib
 import importlib
 import os
 import signal
@@ -15,6 +16,8 @@ from benchmarks.catalogue import CATALOGUE, Benchmark
 from benchmarks.result import Outcome
 
 __all__ = ["measure_here", "run_all", "run_apart"]
+
+_STOP_S = 60.0
 
 
 def run_all(names: list[str], *, quick: bool, say: Callable[[str], None]) -> Outcome:
@@ -60,8 +63,10 @@ def measure_here(name: str, *, quick: bool) -> Outcome:
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    try:
+    # It gets the time to stop the platform that it may have started; whatever is left then is killed.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.terminate()
+        child.wait(_STOP_S)
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
     child.wait()
