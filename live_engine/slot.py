@@ -1,5 +1,7 @@
 """One strategy's place on a desk: its passport, its book, and whether its code still runs."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -7,7 +9,8 @@ import msgspec
 from kernel_lib.passport import Approval, Approved, Passport
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import State
-from live_engine.broker import magic_of, order_key
+from kernel_lib.wire import AccountState, Report
+from live_engine.broker import magic_of, never_sent, order_key
 from live_engine.entries import SlotSnapshot
 from live_engine.state import OrderState, PositionState, StrategyState
 from live_engine.strategy_process import Question
@@ -108,6 +111,27 @@ class Slot:
                 )
             )  # fmt: skip
         return found
+
+    def differs_from(self, account: AccountState) -> str:
+        """Say how the broker's position differs from the book's, else nothing; silent about another agent's account."""
+        if self.paper or self.approval.agent != account.agent or len(self.book.working):
+            return ""
+        theirs = sum(each.side * each.lots for each in account.positions if each.magic == self.magic)
+        n = self.book.numbers
+        ours = self.book.lots(n["long_units"] - n["short_units"])
+        if math.isclose(theirs, ours, abs_tol=1e-9):
+            return ""
+        return f"{self.passport.name}: the broker holds {theirs:g} lots, the book {ours:g}; check by hand"
+
+    def never_sent(self, was_sent: Callable[[str], bool], now_ns: int) -> list[Report]:
+        """Give a rejection for each order on its way that a crash left in between: journaled, but not on the bus."""
+        if self.paper:
+            return []
+        return [
+            never_sent(order.order_id, self.passport, self.approval.agent, self.magic, now_ns)
+            for order in self.orders()
+            if not was_sent(order.key)
+        ]
 
     def orders(self) -> list[OrderState]:
         return [

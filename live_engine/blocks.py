@@ -1,0 +1,80 @@
+"""A block of ticks as the desk takes it from the bus: checked when it is opened, counted so that a gap shows."""
+
+import math
+
+import msgspec
+
+from kernel_lib.errors import BadData
+from kernel_lib.wire import TickBlock, decode
+from live_engine.entries import Inbound, Snapshot
+
+__all__ = ["OpenBlock", "TickCounts", "open_block"]
+
+
+class OpenBlock(msgspec.Struct):
+    """A block on its way through the books.
+
+    Parameters
+    ----------
+    ticks : list
+        Time in nanoseconds, bid and ask of each.
+    done : int
+        So many of them went through.
+    """
+
+    block: TickBlock
+    ticks: list[tuple[int, float, float]]
+    inbound: Inbound
+    done: int = 0
+
+    def paper_age_ns(self) -> int:
+        """How old the block was at the terminal: the simulated broker lives in the time of the events."""
+        return max(0, self.block.terminal_ns - self.ticks[-1][0])
+
+    def age_ns(self, time_ns: int) -> int:
+        """How old the tick of ``time_ns`` was when the desk took it, by the clocks of terminal and engine."""
+        sent_ns = self.block.bridge_ns or self.block.read_ns
+        return max(0, self.block.terminal_ns - time_ns) + max(0, self.inbound.received_ns - sent_ns)
+
+
+def open_block(inbound: Inbound) -> OpenBlock:
+    """Decode and check one message of the tick stream.
+
+    Raises
+    ------
+    BadData
+        It is no tick block, or a tick in it was not validated.
+    """
+    block = decode(inbound.raw)
+    if not isinstance(block, TickBlock):
+        raise BadData(f"the tick stream must hold tick blocks, it held {type(block).__name__}")
+    ticks: list[tuple[int, float, float]] = block.array().tolist()
+    for _, bid, ask in ticks:
+        if not 0.0 < bid <= ask < math.inf:
+            raise BadData(f"ticks of the bus must be validated, one was not: bid {bid}, ask {ask}")
+    return OpenBlock(block, ticks, inbound)
+
+
+class TickCounts:
+    """What came over the bus: the bridge sees to it that no tick is lost or doubled; the desk counts, to prove it."""
+
+    def __init__(self) -> None:
+        self.ticks = self.blocks = self.refused_blocks = self.lost = self.doubled = 0
+        self.next_seqs: dict[str, int] = {}
+
+    def restore(self, kept: Snapshot) -> None:
+        """Go on where a snapshot was taken."""
+        self.ticks, self.blocks, self.lost, self.doubled = kept.n_ticks, kept.n_blocks, kept.n_lost, kept.n_doubled
+        self.next_seqs = dict(kept.next_seqs)
+
+    def add_block(self, block: TickBlock, n_ticks: int) -> str:
+        """Count a block against the one before it; say what does not fit, else nothing."""
+        expected = self.next_seqs.get(block.agent, block.seq_first)
+        if block.seq_first > expected:
+            self.lost += block.seq_first - expected
+        elif block.seq_first < expected:
+            self.doubled += min(expected - block.seq_first, n_ticks)
+        self.next_seqs[block.agent] = block.seq_first + max(block.n_received, n_ticks)
+        if block.seq_first != expected:
+            return f"ticks of {block.agent} must go on at {expected}, they did at {block.seq_first}"
+        return ""

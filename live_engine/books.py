@@ -1,0 +1,188 @@
+"""A tenant's books and the events that move them: the one way in, the same live and in recovery.
+
+Nothing here reads a clock, writes a record or talks to anyone. Rows that a book gives go to whoever set
+:attr:`Books.given`: the recovery, which compares them with the journal, then the desk, which journals them and acts.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from kernel_lib.errors import BadData
+from kernel_lib.trading.record import Control, State, Status
+from kernel_lib.wire import Report, TickBlock, decode
+from live_engine.blocks import OpenBlock, TickCounts, open_block
+from live_engine.broker import broker_event, order_id_of
+from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, StartedEntry
+from live_engine.proposers import HOLD
+from live_engine.slot import Slot
+from live_engine.strategy_process import Question
+from live_engine.strategy_wire import Answer
+
+__all__ = ["Books"]
+
+Given = Callable[[Slot, npt.NDArray[np.void]], None]
+
+
+class Books:
+    """All strategies' books of one tenant, and how far in the streams they are.
+
+    Parameters
+    ----------
+    warn : callable
+        Takes a sentence that a person should read.
+
+    Attributes
+    ----------
+    given : callable
+        Takes the rows that one slot's book gave.
+    open : OpenBlock or None
+        The block whose ticks are going through.
+    """
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self.slots: dict[int, Slot] = {}
+        self.tick_id = self.report_id = ""
+        self.control = Control.RESUME
+        self.control_reason = ""
+        self.counts = TickCounts()
+        self.last_ticks: dict[str, tuple[int, float, float]] = {}
+        self.open: OpenBlock | None = None
+        self.given: Given = lambda slot, rows: None
+        self._report_seqs: dict[str, int] = {}
+        self._warn = warn
+
+    def restore(self, kept: Snapshot) -> None:
+        """Stand where a snapshot was taken."""
+        self.tick_id, self.report_id, self._report_seqs = kept.tick_id, kept.report_id, dict(kept.report_seqs)
+        self.control, self.control_reason = Control(kept.control), kept.control_reason
+        self.counts.restore(kept)
+        self.slots = {each.slot: Slot.restored(each) for each in kept.slots}
+
+    def snapshot(self, seq: int) -> Snapshot:
+        """Give the state after record ``seq``, between two blocks."""
+        counts = self.counts
+        return Snapshot(
+            seq=seq, tick_id=self.tick_id, report_id=self.report_id, report_seqs=self._report_seqs,
+            control=int(self.control), control_reason=self.control_reason,
+            slots=[slot.snapshot() for slot in self.slots.values()], n_ticks=counts.ticks, n_blocks=counts.blocks,
+            n_lost=counts.lost, n_doubled=counts.doubled, next_seqs=counts.next_seqs,
+        )  # fmt: skip
+
+    def begin_block(self, inbound: Inbound) -> TickBlock | None:
+        """Open a message of the tick stream; None when it is refused."""
+        self.tick_id = inbound.entry_id
+        self.counts.blocks += 1
+        try:
+            self.open = open_block(inbound)
+        except BadData as error:
+            self.counts.refused_blocks += 1
+            self._warn(f"block {inbound.entry_id} refused: {error}")
+            self.open = None
+            return None
+        block = self.open.block
+        if said := self.counts.add_block(block, len(self.open.ticks)):
+            self._warn(said)
+        return block
+
+    def tick(self, index: int, answer: Callable[[list[Question]], dict[int, Answer]]) -> bool:
+        """Take one tick of the open block: books, questions, answers, books; False when no strategy looks at it."""
+        opened = self.open
+        assert opened is not None
+        opened.done = index + 1
+        symbol = opened.block.symbol
+        self.last_ticks[symbol] = time_ns, bid, ask = opened.ticks[index]
+        self.counts.ticks += 1
+        slots = [slot for slot in self.slots.values() if slot.passport.instrument.symbol == symbol]
+        if not slots:
+            return False
+        questions = []
+        for slot in slots:
+            age_ns = opened.paper_age_ns() if slot.paper else opened.age_ns(time_ns)
+            view = slot.book.on_tick(time_ns, bid, ask, age_ns)
+            if slot.running:
+                questions.append(Question(slot.number, time_ns, bid, ask, view.tobytes()))
+        answers = answer(questions)
+        for slot in slots:
+            given = answers.get(slot.number, HOLD)
+            if given.status >= int(Status.BAD_TARGET):
+                slot.faulted = True
+                slot.reason = slot.reason or Status(given.status).name.lower().replace("_", " ")
+            slot.book.on_target(*given)
+            self._emit(slot)
+        return True
+
+    def on_report(self, inbound: Inbound) -> None:
+        """Take a broker's report; each of an agent's counts once."""
+        self.report_id = inbound.entry_id
+        message = decode(inbound.raw)
+        assert isinstance(message, Report)
+        if message.origin == "agent":
+            if message.seq <= self._report_seqs.get(message.agent, 0):
+                return
+            self._report_seqs[message.agent] = message.seq
+        for slot in self.slots.values():
+            mine = order_id_of(message.key, slot.magic) is not None if message.key else message.magic == slot.magic
+            if not mine or slot.paper or slot.approval.agent != message.agent:
+                continue
+            event = broker_event(message, slot.passport, slot.magic)
+            if event is not None:
+                slot.book.on_broker(event)
+                self._emit(slot)
+            elif message.kind == "unknown":
+                self._warn(f"order {message.key}: outcome not known yet, the broker is asked: {message.reason}")
+
+    def on_control(self, entry: ControlEntry) -> list[Slot]:
+        """Pause, resume or kill; give the slots whose code starts afresh."""
+        control = Control(entry.control)
+        said = f"{control.name.lower()} by {entry.by}: {entry.reason}"
+        if entry.everything:
+            self.control, self.control_reason = control, said
+        restarted = []
+        for number in entry.slots:
+            slot = self.slots[number]
+            slot.book.control(control, int(slot.book.numbers["time_ns"]) or entry.time_ns)
+            if control is Control.RESUME:
+                slot.reason = ""
+                if slot.faulted:
+                    slot.faulted, slot.proposer, slot.since = False, b"", []
+                    restarted.append(slot)
+            elif not slot.faulted:
+                slot.reason = said
+            self._emit(slot)
+        return restarted
+
+    def on_started(self, entry: StartedEntry) -> None:
+        """A new desk begins behind these places of the streams."""
+        self.tick_id, self.report_id = entry.tick_id, entry.report_id
+
+    def on_opened(self, entry: OpenedEntry) -> Slot:
+        """Put a strategy on the desk; what stands for all stands for it."""
+        slot = Slot(entry.slot, entry.bundle, entry.approval)
+        self.slots[slot.number] = slot
+        if self.control is not Control.RESUME:
+            slot.book.control(self.control, slot.approval.at_ns)
+            slot.reason = self.control_reason
+            self._emit(slot)
+        return slot
+
+    def on_closed(self, number: int) -> None:
+        """Take a strategy off: it goes flat and is not asked any more."""
+        slot = self.slots[number]
+        slot.withdrawn = True
+        slot.reason = "approval withdrawn; goes flat"
+        slot.book.control(Control.KILL, int(slot.book.numbers["time_ns"]) or slot.approval.at_ns)
+        self._emit(slot)
+
+    def on_fault(self, entry: FaultEntry) -> None:
+        """Put a strategy out; one that failed outside a tick has its book paused from here on."""
+        slot = self.slots[abs(entry.slot)]
+        slot.faulted, slot.reason = True, entry.reason
+        if entry.slot < 0 and slot.book.state is State.ACTIVE:
+            slot.book.control(Control.PAUSE, int(slot.book.numbers["time_ns"]) or slot.approval.at_ns)
+            self._emit(slot)
+
+    def _emit(self, slot: Slot) -> None:
+        if slot.book.arrays.book["n_out"][0]:
+            self.given(slot, slot.book.drain())
