@@ -21,7 +21,7 @@ __all__ = ["backtest"]
 @click.option("--latency-ms", default=40.0, show_default=True, help="From decision to fill.")
 @click.option("--slippage-points", default=0, show_default=True, help="Against us on market orders and stops.")
 @click.option("--commission", default=3.5, show_default=True, help="USD per lot and side.")
-@click.option("--max-spread-points", default=50, show_default=True, help="Entries wait while the spread is wider.")
+@click.option("--max-spread-points", type=int, help="Entries wait while the spread is wider; else 0.05 % of the price.")
 @click.option("--daily-loss", default=0.03, show_default=True, help="Share of equity that ends the day's entries.")
 @click.option("--orders-per-minute", default=60, show_default=True, help="Entries beyond this are denied.")
 @click.option("--trades", "trades_file", type=click.Path(path_type=Path), help="Write each closed trade to this csv.")
@@ -29,7 +29,7 @@ __all__ = ["backtest"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def backtest(
     strategy: str, file: Path, symbol: str | None, settings: tuple[str, ...], deposit: float, hedging: bool,
-    latency_ms: float, slippage_points: int, commission: float, max_spread_points: int, daily_loss: float,
+    latency_ms: float, slippage_points: int, commission: float, max_spread_points: int | None, daily_loss: float,
     orders_per_minute: int, trades_file: Path | None, plot_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run STRATEGY (a reference strategy's name, or path.py:name) over a file of ticks.

@@ -12,6 +12,8 @@ from kernel_lib.trading.record import MAX_MESSAGES, RULES
 
 __all__ = ["AccountConfig", "Costs", "RiskLimits", "make_rules", "minor_per_point_unit"]
 
+_SPREAD_FRACTION = 0.0005
+
 
 class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The account a book trades on.
@@ -53,8 +55,9 @@ class RiskLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ----------
     max_lots : float
         Largest net position.
-    max_spread_points : int
-        Entries wait while the spread is wider.
+    max_spread_points : int or None
+        Entries wait while the spread is wider. None: five hundredths of a percent of the price, which is some 55
+        points on EURUSD and 65 cents on gold.
     daily_loss_fraction : float
         Share of the equity at the server's midnight; once lost, no entries until the next day.
     orders_per_minute : int
@@ -66,7 +69,7 @@ class RiskLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """
 
     max_lots: float = 1.0
-    max_spread_points: int = 50
+    max_spread_points: int | None = None
     daily_loss_fraction: float = 0.03
     orders_per_minute: int = 60
     max_quote_age_ms: int = 2_000
@@ -128,7 +131,8 @@ def make_rules(
     _check(account.deposit, 0.0, "deposit", strict=True)
     _check(account.leverage, 1.0, "leverage")
     _check(limits.max_lots, 0.0, "max_lots", strict=True)
-    _check(limits.max_spread_points, 0, "max_spread_points")
+    if limits.max_spread_points is not None:
+        _check(limits.max_spread_points, 0, "max_spread_points")
     _check(limits.max_quote_age_ms, 0, "max_quote_age_ms")
     _check(limits.rejection_pause_ms, 0, "rejection_pause_ms")
     if not 0.0 < limits.daily_loss_fraction <= 1.0:
@@ -154,7 +158,10 @@ def make_rules(
     r["hedging"] = account.hedging
     r["max_units"] = math.floor(min(limits.max_lots, instrument.max_lots) / instrument.lot_step + 1e-9)
     r["min_units"] = max(1, math.ceil(instrument.min_lots / instrument.lot_step - 1e-9))
-    r["max_spread_points"] = limits.max_spread_points
+    if limits.max_spread_points is None:
+        r["max_spread_points"], r["max_spread_fraction"] = 0, _SPREAD_FRACTION
+    else:
+        r["max_spread_points"] = limits.max_spread_points
     r["daily_loss_fraction"] = limits.daily_loss_fraction
     r["messages_per_minute"] = limits.orders_per_minute
     r["max_quote_age_ns"] = limits.max_quote_age_ms * 1_000_000

@@ -88,7 +88,7 @@ def _refusal(s: Arrays, added_units: int) -> int:
         return _DAILY_LOSS
     if b.age_ns > r.max_quote_age_ns:
         return _STALE
-    if b.ask_points - b.bid_points > r.max_spread_points:
+    if b.ask_points - b.bid_points > r.max_spread_points + r.max_spread_fraction * b.bid_points:
         return _MAX_SPREAD
     oldest = (b.message_at - r.messages_per_minute) % s.messages.size
     if s.messages[oldest] > b.time_ns - _MINUTE_NS:
@@ -165,23 +165,24 @@ def _move(s: Arrays, current: int, desired: int, stop_points: int, take_points: 
     """Send what takes the position from ``current`` to ``desired``, as far as the limits allow."""
     b = s.book[0]
     r = s.rules[0]
-    reason = 0
+    wanted = desired
     if abs(desired) > r.max_units:
-        reason = _MAX_LOTS
         desired = r.max_units if desired > 0 else -r.max_units
-        _deny(s, reason, desired)
     same_side = current == 0 or (desired > 0) == (current > 0)
     if desired != 0 and (not same_side or abs(desired) > abs(current)):
         added = abs(desired) - abs(current) if same_side else abs(desired)
         reason = _refusal(s, added)
-        if reason != 0:
-            _deny(s, reason, desired)
+        if reason == 0 and wanted != desired:
+            reason = _MAX_LOTS
+            _deny(s, reason, wanted)
+        elif reason != 0:
+            _deny(s, reason, wanted)
             desired = current if same_side else 0
     delta = desired - current
     if delta == 0:
         return
     if abs(delta) < r.min_units:
-        _deny(s, _MINIMUM, desired)
+        _deny(s, _MINIMUM, wanted)
         return
     side = 1 if delta > 0 else -1
     opening = desired != 0 and (current == 0 or (desired > 0) != (current > 0) or abs(desired) > abs(current))

@@ -147,6 +147,7 @@ RULES = np.dtype(
         ("max_units", "<i8"),
         ("min_units", "<i8"),
         ("max_spread_points", "<i8"),
+        ("max_spread_fraction", "<f8"),
         ("daily_loss_fraction", "<f8"),
         ("messages_per_minute", "<i8"),
         ("max_quote_age_ns", "<i8"),
