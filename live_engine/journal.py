@@ -11,8 +11,9 @@ the record before it) whose payload is the SHA-256 of the previous chain and the
 changed, dropped or put in without breaking it.
 
 ``append`` hands the record to the kernel and returns, so that a killed process loses nothing; a thread syncs groups to
-the disk. What a crash tears off at the end is cut at the next open, for nobody was told that it was durable;
-damage with a whole group behind it is :class:`~kernel_lib.errors.Broken`.
+the disk, and who must know a record to be there syncs it himself. What a crash tears off at the end is cut at the next
+open, for nobody was told that it was durable; damage with a whole group behind it is
+:class:`~kernel_lib.errors.Broken`.
 """
 
 import errno
@@ -85,11 +86,10 @@ class Journal:
         self.last_seq = self.durable_seq = tail.seq
         self._chained_seq = tail.seq if not tail.unchained else tail.seq - 1
         self._failure: OSError | None = None
-        self._closing = False
         self._disk = threading.Lock()  # held while syncing; taken before the other
-        self._lock = threading.Condition()  # guards everything above, held for microseconds
+        self._lock = threading.Lock()  # guards everything above, held for microseconds
         self._work = threading.Event()
-        self._urgent = threading.Event()
+        self._closing = threading.Event()
         self._syncer = threading.Thread(target=self._sync_loop, name="journal-sync", daemon=True)
         self._syncer.start()
 
@@ -126,21 +126,22 @@ class Journal:
         return seq
 
     def wait_durable(self, seq: int, timeout_s: float = 30.0) -> None:
-        """Return when record ``seq`` is on disk.
+        """Put record ``seq`` on disk, with all before it; a disk that does not answer holds the caller.
 
         Raises
         ------
         Broken
-            It did not get there: the disk fails, or does not answer in time.
+            It did not get there: the disk fails, or a sync before it does not end in time.
         """
         if self.durable_seq >= seq:
             return
-        self._urgent.set()
-        self._work.set()
-        with self._lock:
-            done = self._lock.wait_for(lambda: self.durable_seq >= seq or self._failure is not None, timeout_s)
-        if not done:
+        # Synced by the caller: waking the thread and being woken by it took longer than the sync.
+        if not self._disk.acquire(timeout=timeout_s):
             raise Broken(f"the disk must take the journal within {timeout_s} s, it did not; entries are halted")
+        try:
+            self._sync_locked()
+        finally:
+            self._disk.release()
         if self.durable_seq < seq:
             raise self._failed()
 
@@ -151,10 +152,9 @@ class Journal:
 
     def close(self) -> None:
         """Sync and close; silent about a failure that was told before."""
-        if self._closing:
+        if self._closing.is_set():
             return
-        self._closing = True
-        self._urgent.set()
+        self._closing.set()
         self._work.set()
         self._syncer.join()
         self._sync()
@@ -183,10 +183,9 @@ class Journal:
                 self._fd, self._segment, self._at = fd, number, FIRST_RECORD
 
     def _sync_loop(self) -> None:
-        while not self._closing and self._failure is None:
+        while not self._closing.is_set() and self._failure is None:
             self._work.wait()
-            self._urgent.wait(self.config.sync_interval_ms / 1000)
-            self._urgent.clear()
+            self._closing.wait(self.config.sync_interval_ms / 1000)
             self._work.clear()
             self._sync()
 
@@ -205,7 +204,6 @@ class Journal:
                 _write(self._fd, record, self._at)
             except OSError as error:
                 self._failure = error
-                self._lock.notify_all()
                 return
             self._at += len(record)
             self._chained_seq = seq
@@ -220,7 +218,6 @@ class Journal:
                 self.durable_seq = seq
             else:
                 self._failure = failure
-            self._lock.notify_all()
 
     def _failed(self) -> Broken:
         return Broken(
