@@ -35,6 +35,7 @@ from live_engine.strategy_wire import Answer
 __all__ = ["Desk", "DeskConfig", "Proposers"]
 
 _STAGES = ("agent_to_bridge", "bridge_to_desk", "decision", "journal", "tick_to_order")
+_ORDER = int(Kind.ORDER)
 _log = logging.getLogger("tickhub.desk")
 
 
@@ -277,12 +278,12 @@ class Desk:
     def _given(self, slot: Slot, rows: npt.NDArray[np.void]) -> None:
         """What a book gave: into the journal, then orders to the broker."""
         self.journal.append(entries.ROWS, entries.pack_rows(slot.number, rows))
-        orders = rows[rows["kind"] == int(Kind.ORDER)]
-        if orders.size and not slot.paper:
+        orders = [at for at, kind in enumerate(rows["kind"].tolist()) if kind == _ORDER]
+        if orders and not slot.paper:
             self.journal.wait_durable(self.journal.last_seq)
-            for row in orders:
-                self._send(intent_of(row, slot.passport, slot.approval.agent, slot.magic, self._clock()))
-        if orders.size and self._received_at:
+            for at in orders:
+                self._send(intent_of(rows[at], slot.passport, slot.approval.agent, slot.magic, self._clock()))
+        if orders and self._received_at:
             self.stages["tick_to_order"].add(time.perf_counter_ns() - self._received_at)
 
     def _load(self, slot: Slot) -> None:

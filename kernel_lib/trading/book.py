@@ -112,7 +112,8 @@ class Book:
         """Give the rows added since the last call, dtype :data:`EVENT`, and forget them here."""
         book = self.arrays.book
         n_rows = int(book["n_out"][0])
-        rows = self.arrays.out[:n_rows].copy()
+        # By bytes: numpy copies records field by field, twenty times slower.
+        rows = np.frombuffer(bytearray(self.arrays.out[:n_rows].tobytes()), EVENT)
         book["n_out"] = 0
         return rows
 
