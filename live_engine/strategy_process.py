@@ -40,7 +40,7 @@ class HostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Run it unisolated where the machine cannot isolate.
     """
 
-    answer_s: float = 0.25
+    answer_s: float = 1.0
     load_s: float = 20.0
     cpu: float = 1.0
     memory_bytes: int = 1024**3
