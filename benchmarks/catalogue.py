@@ -20,6 +20,6 @@ CATALOGUE = {
     "features": Benchmark("thirty_features", "thirty features: replayed, and in one live call"),
     "cold": Benchmark("cold", "import and first backtest in a fresh interpreter"),
     "desk": Benchmark("desk", "tick bytes in to order handed to the broker, in the desk process"),
-    "link": Benchmark("link", "agent, bridge, bus, desk over loopback: how long, and nothing lost", 900.0),
+    "link": Benchmark("link", "agent, bridge, bus, desk over loopback: how long, and nothing lost", 1800.0),
     "memory": Benchmark("memory", "a desk with ten strategies: memory, and start to first decision"),
 }

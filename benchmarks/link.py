@@ -66,7 +66,7 @@ def _counted(outcome: Outcome, n_ticks: int) -> None:
         subprocess.run([*command, "--seed", "3", "--out", str(file)], check=True, stdout=subprocess.DEVNULL)
         sent = Validator().check(read_ticks(file).ticks, None).accepted
         began = time.monotonic()
-        state = _stream(platform, file, len(sent), "max", 500.0)
+        state = _stream(platform, file, len(sent), "max", 900.0)
         seconds = time.monotonic() - began
         out = platform.home.root / "trail.npz"
         replayed = subprocess.run(
@@ -95,7 +95,7 @@ def _stream(platform: Loopback, file: Path, n_ticks: int, speed: str, timeout_s:
     platform.start_bus()
     platform.start_bridge()
     platform.start_engine()
-    platform.wait(lambda: len(platform.desk().get("strategies", [])) == 1, 60.0, "the strategy must be on the desk")
+    platform.wait(lambda: len(platform.desk().get("strategies", [])) == 1, 180.0, "the strategy must be on the desk")
     platform.start_agent(file, speed)
 
     def all_came() -> bool:

@@ -56,8 +56,7 @@ def _start(strategies: list[Strategy], outcome: Outcome, what: str) -> None:
             began = time.monotonic()
             seconds = _first_decision(platform, live, began, len(strategies))
             platform.wait(lambda: _ticks(live) >= _SETTLE_TICKS, 60.0, "the desk must go on")
-            pids = _desk_pids(platform)
-            mib = sum(_pss_bytes(pid) for pid in pids) / 2**20
+            shares = [(_name(pid), _pss_bytes(pid) / 2**20) for pid in _desk_pids(platform)]
         finally:
             stopped.set()
             feed.join()
@@ -65,12 +64,11 @@ def _start(strategies: list[Strategy], outcome: Outcome, what: str) -> None:
     outcome.figures.append(
         Figure(name=f"engine start to first decision, {what}", value=seconds, unit="s", best="low")
     )  # fmt: skip
+    whole = sum(each for _, each in shares)
     outcome.figures.append(
-        Figure(name=f"memory of a desk with {what}", value=mib, unit="MiB", goal=300.0, best="low")
+        Figure(name=f"memory of a desk with {what}", value=whole, unit="MiB", goal=300.0, best="low")
     )  # fmt: skip
-    shares = ", ".join(f"{_name(pid)} {_pss_bytes(pid) / 2**20:.0f}" for pid in pids if Path(f"/proc/{pid}").exists())
-    if shares:
-        outcome.notes.append(f"{what}: MiB {shares}")
+    outcome.notes.append(f"{what}, MiB: {', '.join(f'{name} {each:.0f}' for name, each in shares)}")
 
 
 def _publish(live: RedisLive, stopped: threading.Event) -> None:
