@@ -228,7 +228,7 @@ class StrategyHost:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             program = str(Path(__file__).with_name("strategy_child.py"))
-            seed = cache_dir().parent
+            seed = cache_dir()  # of these sources only: a developer's cache holds many more
             env = {
                 "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TICKHUB_CACHE": "/tmp/cache", "LANG": "C.UTF-8",  # noqa: S108
                 "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
@@ -236,7 +236,7 @@ class StrategyHost:
             }  # fmt: skip
             mounts = python_mounts("kernel_lib", "live_engine")
             if seed.is_dir() and capabilities().isolates:
-                mounts = (*mounts, (str(seed), "/opt/machine-code"))
+                mounts = (*mounts, (str(seed), f"/opt/machine-code/{seed.name}"))
             spec = SandboxSpec(
                 name=self.name, argv=(sys.executable, "-I", program, str(theirs.fileno())), env=env,
                 uid=self.config.uid, gid=self.config.uid, cpu=self.config.cpu, memory_bytes=self.config.memory_bytes,
