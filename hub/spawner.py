@@ -171,6 +171,8 @@ class SandboxSpawner(Spawner):
                 f"--ServerApp.shutdown_no_activity_timeout={limits.idle_stop_s}",
                 f"--MappingKernelManager.cull_idle_timeout={limits.idle_stop_s}",
                 f"--ServerApp.root_dir={inside}",
+                # Nothing inside reaches the outside, and nobody should be asked whether it may.
+                "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             ),
             env=environment, uid=uid_of(user.number) or 65534, gid=uid_of(user.number) or 65534,
             cpu=limits.cpu, memory_bytes=limits.memory_bytes, processes=limits.processes, tmp_bytes=_TMP_BYTES,

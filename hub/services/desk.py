@@ -5,7 +5,7 @@ import time
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 from kernel_lib.errors import Refused
 from kernel_lib.keys import issue_token
@@ -60,7 +60,7 @@ class EngineControl:
         try:
             response = await AsyncHTTPClient().fetch(request, raise_error=False)
             content = json.loads(response.body or b"{}")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPClientError) as error:
             raise Refused(
                 "engine_unreachable", f"the engine must answer, it did not ({type(error).__name__})"
             ) from None

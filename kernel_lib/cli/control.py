@@ -45,5 +45,5 @@ def ask_engine(
     except ValueError:
         raise Transient(f"the engine must answer JSON, it answered {text[:200]!r}") from None
     if answer.status >= 400:
-        raise Refused(str(found.get("error", answer.status)), str(found.get("message", "the engine refused")))
+        raise Refused(str(found.get("code", answer.status)), str(found.get("message", "the engine refused")))
     return found
