@@ -7,6 +7,7 @@ never imported: it meets the hub only in messages and stores.
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from hub.programs import prepare, prepare_accounts, programs
 from kernel_lib.config import Home, Ports, Secret, StoreUrls
 from kernel_lib.errors import Misconfigured, TickhubError
 from kernel_lib.keys import issue_token, read_private_key
+from kernel_lib.machine_code import prepared_dir
 from kernel_lib.supervise import Program, Supervisor
 
 __all__ = ["main", "trading_programs"]
@@ -129,6 +131,7 @@ def bring_up(
             (ports.hub, "TICKHUB_PORT"), (ports.bridge, "TICKHUB_BRIDGE_PORT"), (ports.control, "TICKHUB_CONTROL_PORT"),
         ):  # fmt: skip
             _check_free(ports.bind, port, variable)
+        _compile_if_stale(console)
         prepare(home, ports, urls)
     renew_agent_token(home, int(time.time()))
     hub_side = programs(home, ports, urls)
@@ -184,6 +187,14 @@ class _Progress:
         for name, state in self._states.items():
             table.add_row(f"  {name}", f"[{colours.get(state, 'yellow')}]{state}")
         return table
+
+
+def _compile_if_stale(console: Console) -> None:
+    """Prepare machine code for these sources, so that no kernel and no strategy compiles them again."""
+    if prepared_dir().is_dir() or not os.access(sys.prefix, os.W_OK):
+        return
+    console.print("  compiling what ships, once for these sources; some fifteen seconds")
+    subprocess.run([*_module("kernel_lib.warm")], check=False, stdout=subprocess.DEVNULL)
 
 
 def _module(name: str) -> tuple[str, ...]:
