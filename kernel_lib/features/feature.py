@@ -30,9 +30,9 @@ _BAR = types.NamedTuple([types.int64, *[types.float64] * 6], Bar)
 _UPDATE = types.void(types.float64[::1], _BAR)
 
 #: Compile an update once, with its explicit signature, and keep the machine code on disk.
-compiled = njit(_UPDATE, cache=True, error_model="numpy", nogil=True)
+compiled = njit(_UPDATE, cache=True, error_model="numpy", nogil=True, forceinline=True)
 #: Compile a piece that several updates share.
-inlined = njit(cache=True, error_model="numpy", nogil=True)
+inlined = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 
 
 class Feature:
