@@ -1,20 +1,13 @@
 """A platform of its own whose market is a minute a second, and a headless Chromium in front of it."""
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kernel_lib.config import Home
-from tests.flow.conftest import START_S, Running, free_ports
+from tests.flow.conftest import Running, running_platform
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -25,34 +18,8 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    root = Path(tempfile.mkdtemp(prefix="thb-"))
-    root.chmod(0o711)
-    hub, bridge, control = free_ports(3)
-    kept = {
-        name: text for name, text in os.environ.items() if not name.startswith("TICKHUB_") or name == "TICKHUB_DATA"
-    }
-    env = {
-        **kept, "TICKHUB_HOME": str(root / "h"), "TICKHUB_PORT": str(hub), "TICKHUB_BRIDGE_PORT": str(bridge),
-        "TICKHUB_CONTROL_PORT": str(control),
-    }  # fmt: skip
-    command = [sys.executable, "-m", "kernel_lib.cli"]
-    try:
-        done = subprocess.run(
-            [*command, "up", "--json", "--speed", "60"], env=env, capture_output=True, text=True, timeout=START_S,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        logins = json.loads(done.stdout)["logins"]
-        platform = Running(Home(root / "h"), f"http://127.0.0.1:{hub}", f"ws://127.0.0.1:{bridge}", logins, env)
-        with platform.client("quant") as client:
-            deadline = time.monotonic() + 90
-            while not (len(found := client.symbols()) and found["n_ticks"].sum() >= 1000):
-                assert time.monotonic() < deadline, f"too few ticks are recorded: {found}"
-                time.sleep(0.2)
+    with running_platform("--speed", "60", n_ticks=1000) as platform:
         yield platform
-    finally:
-        subprocess.run([*command, "down"], env=env, capture_output=True, check=False, timeout=120)
-        shutil.rmtree(root, ignore_errors=True)
 
 
 class Window:

@@ -63,8 +63,9 @@ def free_ports(n_ports: int) -> list[int]:
     return ports
 
 
-@pytest.fixture(scope="session")
-def platform() -> Iterator[Running]:
+@contextlib.contextmanager
+def running_platform(*market: str, n_ticks: int) -> Iterator[Running]:
+    """Start a platform with arguments of ``tickhub up``, wait until ``n_ticks`` are recorded; stop it at the end."""
     root = Path(tempfile.mkdtemp(prefix="thf-"))
     root.chmod(0o711)
     hub, bridge, control = free_ports(3)
@@ -78,7 +79,7 @@ def platform() -> Iterator[Running]:
     command = [sys.executable, "-m", "kernel_lib.cli"]
     try:
         done = subprocess.run(
-            [*command, "up", "--json", "--simulate", "generator", "--speed", "600"],
+            [*command, "up", "--json", *market],
             env=env, capture_output=True, text=True, timeout=START_S, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -86,10 +87,16 @@ def platform() -> Iterator[Running]:
         running = Running(Home(root / "h"), f"http://127.0.0.1:{hub}", f"ws://127.0.0.1:{bridge}", logins, env)
         with running.client("quant") as client:
             deadline = time.monotonic() + 90
-            while not (len(found := client.symbols()) and found["n_ticks"].sum() >= ENOUGH_TICKS):
+            while not (len(found := client.symbols()) and found["n_ticks"].sum() >= n_ticks):
                 assert time.monotonic() < deadline, f"too few ticks are recorded: {found}"
                 time.sleep(0.2)
         yield running
     finally:
         subprocess.run([*command, "down"], env=env, capture_output=True, check=False, timeout=120)
         shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Running]:
+    with running_platform("--simulate", "generator", "--speed", "600", n_ticks=ENOUGH_TICKS) as running:
+        yield running
