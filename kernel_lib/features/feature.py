@@ -26,7 +26,7 @@ _COLUMNS = ("open", "high", "low", "close", "volume", "spread")
 
 Update = Callable[[npt.NDArray[np.float64], Bar], None]
 
-_BAR = types.NamedTuple([types.int64, *[types.float64] * 6], Bar)
+_BAR = types.NamedTuple([types.int64, *[types.float64] * 7], Bar)
 _UPDATE = types.void(types.float64[::1], _BAR)
 
 #: Compile an update once, with its explicit signature, and keep the machine code on disk.
@@ -129,7 +129,7 @@ def _array_form(update: Update) -> Callable[..., None]:
     def over(state, bars, shown):  # type: ignore[no-untyped-def]
         for row in range(bars.shape[0]):
             b = bars[row]
-            update(state, Bar(b.time_ns, b.open, b.high, b.low, b.close, b.volume, b.spread))
+            update(state, Bar(b.time_ns, b.open, b.high, b.low, b.close, b.volume, b.spread, np.nan))
             for column in range(shown.shape[1]):
                 shown[row, column] = state[column]
 

@@ -16,7 +16,8 @@ class Bar(NamedTuple):
 
     On bars, prices are of the bid, as MetaTrader 5 draws its charts, ``volume`` counts ticks and ``spread`` is
     the last one of the bar, in quote currency. On ticks all four prices are the mid, ``volume`` is 1.
-    ``time_ns`` is the bar's opening, or the tick's own time.
+    ``time_ns`` is the bar's opening, or the tick's own time. ``other`` is what a feature reads from outside, such as
+    another instrument's price: the latest value that was known at this update, NaN where there is none.
     """
 
     time_ns: int
@@ -26,9 +27,10 @@ class Bar(NamedTuple):
     close: float
     volume: float
     spread: float
+    other: float
 
 
-#: An array form of :class:`Bar`.
+#: A recorded bar; :class:`Bar` without ``other``.
 BAR = np.dtype(
     [("time_ns", "<i8"), ("open", "<f8"), ("high", "<f8"), ("low", "<f8"), ("close", "<f8"), ("volume", "<f8"),
      ("spread", "<f8")]

@@ -273,7 +273,7 @@ def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, tuple[str, ..
             f"    f = forming[{k}]",
             "    if time_ns >= f.end_ns:",
             "        if f.volume > 0.0:",
-            "            bar = Bar(f.time_ns, f.open, f.high, f.low, f.close, f.volume, f.spread)",
+            "            bar = Bar(f.time_ns, f.open, f.high, f.low, f.close, f.volume, f.spread, math.nan)",
             *(f"            {update}" for update in updates[length]),
             *(["            due = True"] if decides else []),
             f"        f.time_ns = time_ns - time_ns % {length}",
@@ -291,7 +291,7 @@ def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, tuple[str, ..
             "    f.spread = spread",
         ]
     if updates[0]:
-        lines += ["    bar = Bar(time_ns, mid, mid, mid, mid, 1.0, spread)"]
+        lines += ["    bar = Bar(time_ns, mid, mid, mid, mid, 1.0, spread, math.nan)"]
         lines += [f"    {update}" for update in updates[0]]
     if places:
         unready = " or ".join(f"math.isnan(fs[{place}])" for place in places)
