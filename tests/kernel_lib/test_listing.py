@@ -1,0 +1,57 @@
+"""The catalogue lists what the packages hold and what a tier opens of it."""
+
+import subprocess
+import sys
+
+import pytest
+
+import kernel_lib
+from kernel_lib import features
+from kernel_lib.errors import BadData
+from kernel_lib.listing import catalogue
+
+
+def test_every_feature_is_listed_with_a_line_about_it() -> None:
+    listed = catalogue("feature", tier_name="pro")
+    assert {each.name for each in listed} == set(features.CATALOGUE)
+    assert all(each.about and "\n" not in each.about for each in listed)
+    assert {each.name for each in listed if each.open} == {"bollinger", "ema", "macd", "price_change", "rsi", "sma"}
+    assert {each.tier for each in listed if not each.open} == {"enterprise"}
+
+
+def test_a_strategy_is_open_where_all_its_features_are() -> None:
+    needed = {each.name: each.tier for each in catalogue("strategy", tier_name="free")}
+    assert needed["breakout"] == "enterprise"  # donchian and atr
+
+
+def test_enterprise_opens_everything() -> None:
+    listed = catalogue(tier_name="enterprise")
+    assert all(each.open for each in listed)
+    assert "entries are open to the enterprise tier" in repr(listed)
+
+
+def test_without_a_platform_to_ask_no_entry_claims_to_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JUPYTERHUB_API_TOKEN", "TICKHUB_URL", "TICKHUB_SERVICES"):
+        monkeypatch.delenv(name, raising=False)
+    listed = kernel_lib.catalogue("feature")
+    assert {each.open for each in listed} == {None}
+    assert "not known here" in repr(listed)
+
+
+def test_it_is_shown_as_a_table_with_the_tier_needed() -> None:
+    shown = catalogue("feature", tier_name="free")._repr_html_()
+    assert shown.count("<tr") == len(features.CATALOGUE) + 1
+    assert "closed" in shown
+    assert list(catalogue("feature", tier_name="free").frame.columns) == ["kind", "name", "about", "tier", "open"]
+
+
+@pytest.mark.parametrize(("kind", "tier_name"), [("broker", "free"), ("feature", "platinum")])
+def test_an_unknown_kind_or_tier_is_bad_data(kind: str, tier_name: str) -> None:
+    with pytest.raises(BadData, match="must be one of"):
+        catalogue(kind, tier_name=tier_name)
+
+
+def test_importing_the_library_loads_nothing_heavy() -> None:
+    heavy = ["numpy", "numba", "pandas", "scipy", "sklearn", "skfolio", "matplotlib", "torch"]
+    code = f"import kernel_lib, sys; print([each for each in {heavy} if each in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
