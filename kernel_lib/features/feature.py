@@ -4,11 +4,15 @@ A feature is defined once, as ``update(state, bar) -> None``, and is the same ma
 backtest and live. Its state is a slice of float64 whose first ``len(outputs)`` numbers are what it shows; the
 rest is its own. All outputs are NaN until it is warm.
 
-To add one: a file with a function that returns a :class:`Feature`, and a line in ``features/__init__.py``.
+A row of which a price is missing (NaN or infinite) never reaches an update: live such a quote is refused at the
+edge, and over recorded data the row shows NaN and is left out, as if it had not come. So a hole in the data cannot
+poison what follows.
+
+To add one: a file with a function that returns a :class:`Feature`, and a line in ``features/catalogue.py``.
 """
 
+import sys
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,20 +21,18 @@ from numba import njit, types
 
 import kernel_lib.machine_code  # noqa: F401  (says where compiled code is kept)
 from kernel_lib.errors import BadData
-from kernel_lib.market.bar import BAR, Bar, bar_length_ns, bar_length_text
-from kernel_lib.market.tick import TICK
+from kernel_lib.market.bar import Bar, bar_length_ns, bar_length_text
 
-__all__ = ["Feature", "compiled", "inlined", "positive", "whole"]
-
-_COLUMNS = ("open", "high", "low", "close", "volume", "spread")
+__all__ = ["UPDATE", "Feature", "Param", "channel", "compiled", "inlined", "positive", "whole"]
 
 Update = Callable[[npt.NDArray[np.float64], Bar], None]
+Param = int | float | str | tuple[Any, ...]
 
-_BAR = types.NamedTuple([types.int64, *[types.float64] * 7], Bar)
-_UPDATE = types.void(types.float64[::1], _BAR)
+#: The type of every update: the state it may write, and the bar it reads.
+UPDATE = types.void(types.float64[::1], types.NamedTuple([types.int64, *[types.float64] * 7], Bar))
 
-#: Compile an update once, with its explicit signature, and keep the machine code on disk.
-compiled = njit(_UPDATE, cache=True, error_model="numpy", nogil=True, forceinline=True)
+#: Compile an update when it is first used, and keep the machine code on disk; importing the catalogue loads none.
+compiled = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 #: Compile a piece that several updates share.
 inlined = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 
@@ -42,8 +44,8 @@ class Feature:
     ----------
     name : str
         As in the catalogue, ``"ema"``.
-    params : mapping of str to float
-        For its repr and for a passport.
+    params : mapping of str to number, str or tuple
+        For its repr, which makes it again, and for a passport.
     update : compiled function
         ``update(state, bar)``.
     state : array_like of float, shape (n,)
@@ -54,20 +56,26 @@ class Feature:
         Number of updates after which all outputs are numbers.
     bars : str or None
         Length of the bars that it is updated with; None: on ticks.
+    other : str or None
+        The outside channel that it reads as ``bar.other``, such as another instrument's symbol; None: it reads none.
+    doc : str
+        What it is for; empty: the docstring of the function that makes it.
     """
 
-    __slots__ = ("bars", "name", "outputs", "params", "state", "update", "warmup")
+    __slots__ = ("_doc", "bars", "name", "other", "outputs", "params", "state", "update", "warmup")
 
     def __init__(
         self,
         name: str,
-        params: Mapping[str, float],
+        params: Mapping[str, Param],
         update: Update,
         state: npt.ArrayLike,
         *,
         warmup: int,
         bars: str | None,
         outputs: tuple[str, ...] = ("value",),
+        other: str | None = None,
+        doc: str = "",
     ) -> None:
         self.name = name
         self.params = dict(params)
@@ -78,17 +86,34 @@ class Feature:
         self.outputs = outputs
         self.warmup = warmup
         self.bars = None if bars is None else bar_length_text(bar_length_ns(bars))
+        self.other = other
+        self._doc = doc
 
     @property
     def bars_ns(self) -> int:
         """Bar length in nanoseconds, 0 on ticks."""
         return 0 if self.bars is None else bar_length_ns(self.bars)
 
+    @property
+    def doc(self) -> str:
+        """The whole docstring, with the formula and its source."""
+        maker = getattr(sys.modules.get(self.update.__module__), self.name, None)
+        return self._doc or getattr(maker, "__doc__", None) or ""
+
     def __repr__(self) -> str:
-        inside = ", ".join(f"{key}={number:g}" for key, number in self.params.items())
+        inside = [f"{name}={_text(param)}" for name, param in self.params.items()]
         if self.bars is not None:
-            inside = f"{inside}, bars={self.bars!r}" if inside else f"bars={self.bars!r}"
-        return f"{self.name}({inside})"
+            inside.append(f"bars={self.bars!r}")
+        return f"{self.name}({', '.join(inside)})"
+
+    def to_source(self) -> str:
+        """Give the line that makes it again after ``from kernel_lib import features as f``.
+
+        >>> from kernel_lib import features as f
+        >>> f.ema(12, bars="1m").to_source()
+        "f.ema(span=12, bars='1m')"
+        """
+        return f"f.{self!r}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feature) and repr(self) == repr(other) and self.update is other.update
@@ -96,85 +121,68 @@ class Feature:
     def __hash__(self) -> int:
         return hash(repr(self))
 
-    def __call__(self, series: Any) -> Any:
-        """Run the feature over recorded data, one update a row, as it runs live.
+    def __call__(self, series: Any, other: Any = None) -> Any:
+        """Run the feature over recorded data, as it runs live.
 
         Parameters
         ----------
-        series : array of TICK or BAR, or pandas Series or DataFrame, or array_like of float, shape (n,)
-            Plain numbers are taken as closing prices. A frame needs a ``close`` column; ``open``, ``high``,
-            ``low``, ``volume`` and ``spread`` are used where they are there.
+        series : array of TICK or BAR, pandas Series or DataFrame, Arrow array or table, or array_like of float
+            Plain numbers are taken as closing prices. A table needs a ``close`` column (``open``, ``high``, ``low``,
+            ``volume`` and ``spread`` are used where they are there), or ``bid`` and ``ask``, and may carry its times as
+            its index or as a column ``time_ns`` (or ``time``). A feature with a bar length that is given ticks forms
+            the bars as the step does and shows, for each tick, what a decision at that tick would see.
+        other : array of TICK or BAR, pandas Series, or array_like of float, shape (n,), optional
+            What a feature such as ``f.correlation("GBPUSD", 50)`` reads from outside. With times (TICK, BAR, or a
+            Series with a DatetimeIndex) each row sees the last value known at its own time, or at the close of its
+            bar; never a later one. Without times it must have one number for each row.
 
         Returns
         -------
-        ndarray, shape (n,) or dict of str to ndarray
-            One array, or one for each output where there are several. NaN until warm.
+        ndarray or dict of ndarray, shape (n,)
+            One array, or one for each output where there are several, NaN until warm: with fewer rows than
+            ``warmup`` all are NaN. pandas gives a Series or DataFrame with the same index, Arrow gives Arrow.
 
         Raises
         ------
         BadData
-            The series has no recognised shape or column.
+            The series has no recognised shape, dtype or column; times go back, or are there twice in bars; time
+            zones are mixed; ``other`` is missing, is not asked for, or cannot be put beside the rows.
+
+        >>> from kernel_lib import features as f
+        >>> f.sma(2)([1.0, 2.0, 4.0]).tolist()
+        [nan, 1.5, 3.0]
         """
-        bars = _as_bars(series)
-        shown = np.empty((len(bars), len(self.outputs)), dtype=np.float64)
-        _array_form(self.update)(self.state.copy(), bars, shown)
-        if len(self.outputs) == 1:
-            return shown[:, 0]
-        return {name: shown[:, index].copy() for index, name in enumerate(self.outputs)}
+        from kernel_lib.features.over import run_over
+
+        return run_over(self, series, other)
+
+    def plot(self, series: Any, other: Any = None, ax: Any = None) -> Any:
+        """Draw the outputs over recorded data; gives the matplotlib axes.
+
+        Parameters
+        ----------
+        series, other
+            As for calling the feature.
+        ax : matplotlib axes, optional
+            Where to draw; None makes a new figure.
+        """
+        from kernel_lib.features.show import plot
+
+        return plot(self, series, other, ax)
+
+    def _repr_html_(self) -> str:
+        from kernel_lib.features.show import html
+
+        return html(self)
 
 
-@lru_cache(maxsize=256)
-def _array_form(update: Update) -> Callable[..., None]:
-    @njit(error_model="numpy", nogil=True)
-    def over(state, bars, shown):  # type: ignore[no-untyped-def]
-        for row in range(bars.shape[0]):
-            b = bars[row]
-            update(state, Bar(b.time_ns, b.open, b.high, b.low, b.close, b.volume, b.spread, np.nan))
-            for column in range(shown.shape[1]):
-                shown[row, column] = state[column]
-
-    form: Callable[..., None] = over
-    return form
-
-
-def _as_bars(series: Any) -> npt.NDArray[np.void]:
-    if isinstance(series, np.ndarray) and series.dtype == BAR:
-        return series
-    if isinstance(series, np.ndarray) and series.dtype == TICK:
-        mid = (series["bid"] + series["ask"]) * 0.5
-        bars = _from_columns(len(series), {"close": mid})
-        bars["time_ns"] = series["time_ns"]
-        bars["spread"] = series["ask"] - series["bid"]
-        return bars
-    columns = getattr(series, "columns", None)
-    if columns is not None:
-        named = {
-            str(name).lower(): np.asarray(series[name], dtype=np.float64)
-            for name in columns
-            if str(name).lower() in _COLUMNS
-        }
-        if "close" not in named:
-            raise BadData(f"a frame must have a 'close' column, it has {list(columns)!r}")
-        return _from_columns(len(series), named)
-    try:
-        close = np.asarray(series, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadData(
-            f"a feature runs over ticks, bars, a frame or numbers, it was given {type(series).__name__}"
-        ) from error
-    if close.ndim != 1:
-        raise BadData(f"a feature runs over one dimension, the array had shape {close.shape}")
-    return _from_columns(len(close), {"close": close})
-
-
-def _from_columns(n_rows: int, columns: Mapping[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.void]:
-    bars = np.zeros(n_rows, dtype=BAR)
-    for name in ("open", "high", "low"):
-        bars[name] = columns.get(name, columns["close"])
-    bars["close"] = columns["close"]
-    bars["volume"] = columns.get("volume", 1.0)
-    bars["spread"] = columns.get("spread", 0.0)
-    return bars
+def _text(param: Param) -> str:
+    if isinstance(param, tuple):
+        return f"({', '.join(map(_text, param))}{',' if len(param) == 1 else ''})"
+    if isinstance(param, float):
+        short = f"{param:g}"
+        return short if float(short) == param else repr(float(param))
+    return repr(param)
 
 
 def whole(name: str, number: float, least: int = 1, most: int = 100_000) -> int:
@@ -186,6 +194,15 @@ def whole(name: str, number: float, least: int = 1, most: int = 100_000) -> int:
 
 def positive(name: str, number: float) -> float:
     """Check a factor: finite and above zero."""
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+        raise BadData(f"{name} must be a positive number, it was {number!r}")
     if not np.isfinite(number) or number <= 0:
         raise BadData(f"{name} must be a positive number, it was {number!r}")
     return float(number)
+
+
+def channel(name: str, text: str) -> str:
+    """Check the name of an outside channel, such as ``"GBPUSD"`` or ``"news:EURUSD"``."""
+    if not isinstance(text, str) or not text or not text.isprintable() or len(text) > 100:
+        raise BadData(f"{name} must be the name of an outside channel such as 'GBPUSD', it was {text!r}")
+    return text

@@ -1,20 +1,35 @@
-"""Rolling windows inside a feature's state: a ring of values with exact sums, and a falling queue for extremes.
+"""Rolling windows inside a feature's state: rings of values with exact sums, and a falling queue for extremes.
 
 A ring of ``n`` numbers at ``base`` takes ``n + 4`` places: count, next, mean, sum of squared deviations, values.
 The sums are recomputed whenever the ring comes round, so rounding does not pile up and the cost stays flat.
 """
+
+import math
 
 import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.features.feature import inlined
 
-__all__ = ["extreme_push", "extreme_size", "ring_push", "ring_size"]
+__all__ = [
+    "delay_push", "delay_size", "extreme_age", "extreme_push", "extreme_size", "pair_push", "pair_size", "ring_push",
+    "ring_size", "weighted_push",
+]  # fmt: skip
 
 
 def ring_size(n: int) -> int:
-    """Places in the state for a ring of ``n``."""
+    """Places in the state for a ring of ``n``, weighted or not."""
     return n + 4
+
+
+def delay_size(n: int) -> int:
+    """Places in the state for a delay of ``n``."""
+    return n + 2
+
+
+def pair_size(n: int) -> int:
+    """Places in the state for a ring of ``n`` pairs."""
+    return 2 * n + 7
 
 
 def extreme_size(n: int) -> int:
@@ -96,3 +111,123 @@ def extreme_push(s: npt.NDArray[np.float64], base: int, n: int, x: float, sign: 
     s[base + 1] = head
     s[base + 2] = length
     return s[values + head]
+
+
+@inlined
+def delay_push(s: npt.NDArray[np.float64], base: int, n: int, x: float) -> float:
+    """Add ``x`` and give the number that came ``n`` pushes ago, NaN while there is none."""
+    count = s[base]
+    at = int(s[base + 1])
+    place = base + 2 + at
+    old = s[place] if count >= n else math.nan
+    s[place] = x
+    s[base] = min(count + 1.0, float(n))
+    s[base + 1] = at + 1 if at + 1 < n else 0
+    return old
+
+
+@inlined
+def extreme_age(s: npt.NDArray[np.float64], base: int) -> float:
+    """Say how many pushes ago the extreme of :func:`extreme_push` came; the newest of equals counts."""
+    return s[base] - 1.0 - s[base + 4 + int(s[base + 1])]
+
+
+@inlined
+def weighted_push(s: npt.NDArray[np.float64], base: int, n: int, x: float) -> bool:
+    """Add ``x``; ``s[base + 2]`` is then the sum and ``s[base + 3]`` the sum weighted 1 (oldest) to ``n`` (newest).
+
+    Returns True once ``n`` numbers are inside.
+    """
+    count = int(s[base])
+    at = int(s[base + 1])
+    values = base + 4
+    if count < n:
+        count += 1
+        s[base] = count
+        s[base + 2] += x
+        s[base + 3] += count * x
+    else:
+        s[base + 3] += n * x - s[base + 2]
+        s[base + 2] += x - s[values + at]
+    s[values + at] = x
+    at += 1
+    if at == n:
+        at = 0
+        total = 0.0
+        weighted = 0.0
+        for k in range(n):
+            total += s[values + k]
+            weighted += (k + 1.0) * s[values + k]
+        s[base + 2] = total
+        s[base + 3] = weighted
+    s[base + 1] = at
+    return count == n
+
+
+@inlined
+def pair_push(s: npt.NDArray[np.float64], base: int, n: int, x: float, y: float) -> bool:
+    """Add a pair; afterwards ``s[base + 2:base + 7]`` are both means and the sums of squares xx, yy and products xy.
+
+    Sums are of deviations from the means. Returns True once ``n`` pairs are inside.
+    """
+    count = int(s[base])
+    at = int(s[base + 1])
+    xs = base + 7
+    ys = xs + n
+    mean_x = s[base + 2]
+    mean_y = s[base + 3]
+    if count < n:
+        count += 1
+        s[base] = count
+        dx = x - mean_x
+        dy = y - mean_y
+        s[base + 2] = mean_x + dx / count
+        s[base + 3] = mean_y + dy / count
+        s[base + 4] += dx * (x - s[base + 2])
+        s[base + 5] += dy * (y - s[base + 3])
+        s[base + 6] += dx * (y - s[base + 3])
+    else:
+        old_x = s[xs + at]
+        old_y = s[ys + at]
+        after_x = mean_x + (x - old_x) / n
+        after_y = mean_y + (y - old_y) / n
+        s[base + 2] = after_x
+        s[base + 3] = after_y
+        s[base + 4] += (x - old_x) * (x - after_x + old_x - mean_x)
+        s[base + 5] += (y - old_y) * (y - after_y + old_y - mean_y)
+        s[base + 6] += (x - after_x) * (y - mean_y) - (old_x - after_x) * (old_y - mean_y)
+    s[xs + at] = x
+    s[ys + at] = y
+    at += 1
+    if at == n:
+        at = 0
+        _pair_afresh(s, base, n)
+    s[base + 1] = at
+    return count == n
+
+
+@inlined
+def _pair_afresh(s: npt.NDArray[np.float64], base: int, n: int) -> None:
+    xs = base + 7
+    ys = xs + n
+    mean_x = 0.0
+    mean_y = 0.0
+    for k in range(n):
+        mean_x += s[xs + k]
+        mean_y += s[ys + k]
+    mean_x /= n
+    mean_y /= n
+    xx = 0.0
+    yy = 0.0
+    xy = 0.0
+    for k in range(n):
+        dx = s[xs + k] - mean_x
+        dy = s[ys + k] - mean_y
+        xx += dx * dx
+        yy += dy * dy
+        xy += dx * dy
+    s[base + 2] = mean_x
+    s[base + 3] = mean_y
+    s[base + 4] = xx
+    s[base + 5] = yy
+    s[base + 6] = xy
