@@ -1,0 +1,25 @@
+"""Learners, one per file: each fits a model that predicts with a calibrated confidence and exports to one ONNX file.
+
+Nothing heavy is imported until a learner trains. To add one: a file, and a line here.
+"""
+
+from kernel_lib.models.gradient_boosting import GradientBoosting
+from kernel_lib.models.isolation_forest import IsolationForest
+from kernel_lib.models.kmeans_clustering import KMeansClustering
+from kernel_lib.models.learner import Learner
+from kernel_lib.models.linear_regression import LinearRegression
+from kernel_lib.models.logistic_regression import LogisticRegression
+from kernel_lib.models.random_forest import RandomForest
+from kernel_lib.models.svm import Svm
+from kernel_lib.models.xgboost import XGBoost
+
+__all__ = ["CATALOGUE"]
+
+#: Every learner by name, for help, for checks and for whoever builds one from text.
+CATALOGUE: dict[str, type[Learner]] = {
+    each.key: each
+    for each in (
+        RandomForest, XGBoost, Svm, LinearRegression, LogisticRegression, KMeansClustering, IsolationForest,
+        GradientBoosting,
+    )
+}  # fmt: skip
