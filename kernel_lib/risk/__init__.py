@@ -1,0 +1,1 @@
+"""Risk and portfolio mathematics: pure functions for notebooks, the desk and the dashboards alike."""

@@ -1,0 +1,55 @@
+"""How results show themselves in a notebook: small tables, percents, money."""
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = ["as_html", "fraction_pct", "money", "rows_html"]
+
+
+def as_html(title: str, pairs: Iterable[tuple[str, Any]]) -> str:
+    """Give a two-column table of names and what they are."""
+    return rows_html(title, (), [[name, shown] for name, shown in pairs])
+
+
+def rows_html(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Give a table; the first column is to the left, the others to the right."""
+    head = "".join(f"<th style='text-align:{_side(i)}'>{html.escape(each)}</th>" for i, each in enumerate(columns))
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td style='text-align:{_side(i)}'>{html.escape(_text(each))}</td>" for i, each in enumerate(row))
+        + "</tr>"
+        for row in rows
+    )
+    return f"<div><b>{html.escape(title)}</b><table>{f'<tr>{head}</tr>' if head else ''}{body}</table></div>"
+
+
+def fraction_pct(fraction: float) -> str:
+    """Show a fraction as percent.
+
+    >>> fraction_pct(0.0123)
+    '1.23 %'
+    """
+    return "n/a" if math.isnan(fraction) else f"{100.0 * fraction:,.2f} %"
+
+
+def money(number: float, currency: str = "") -> str:
+    """Show money with two decimals.
+
+    >>> money(1234.5, "USD")
+    '1,234.50 USD'
+    """
+    return "n/a" if math.isnan(number) else f"{number:,.2f} {currency}".rstrip()
+
+
+def _side(column: int) -> str:
+    return "right" if column else "left"
+
+
+def _text(thing: Any) -> str:
+    if thing is None:
+        return "none"
+    if isinstance(thing, float):
+        return "n/a" if math.isnan(thing) else f"{thing:,.4f}"
+    return str(thing)
