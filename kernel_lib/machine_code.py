@@ -11,11 +11,13 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
 
-__all__ = ["cache_dir", "prepared_dir"]
+__all__ = ["cache_dir", "entry_point", "prepared_dir"]
 
 _COMPILED = ("features", "market", "strategy", "trading", "machine_code.py")
 
@@ -41,6 +43,25 @@ def cache_dir() -> Path:
         os.environ.get("TICKHUB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tickhub"
     )
     return Path(parent) / "machine-code" / _digest()
+
+
+def entry_point(compiled: Any, signature: tuple[Any, ...] | None = None) -> Callable[..., Any]:
+    """Give a compiled function's machine code as a callable, without the look-up of its arguments' types.
+
+    A call costs a third of the usual, half a microsecond. The arguments must have exactly the compiled types:
+    nothing checks them.
+
+    Parameters
+    ----------
+    compiled : numba function
+        Compiled with an explicit signature, or for ``signature`` already.
+    signature : tuple of numba types or None
+        Which of its forms; None where there is only one.
+    """
+    forms = compiled.overloads
+    chosen = next(iter(forms.values())) if signature is None else forms[signature]
+    point: Callable[..., Any] = chosen.entry_point
+    return point
 
 
 def _install() -> None:

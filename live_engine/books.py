@@ -51,6 +51,7 @@ class Books:
         self.open: OpenBlock | None = None
         self.given: Given = lambda slot, rows: None
         self._report_seqs: dict[str, int] = {}
+        self._of_symbol: dict[str, list[Slot]] = {}
         self._warn = warn
 
     def restore(self, kept: Snapshot) -> None:
@@ -59,6 +60,7 @@ class Books:
         self.control, self.control_reason = Control(kept.control), kept.control_reason
         self.counts.restore(kept)
         self.slots = {each.slot: Slot.restored(each) for each in kept.slots}
+        self._of_symbol.clear()
 
     def snapshot(self, seq: int) -> Snapshot:
         """Give the state after record ``seq``, between two blocks."""
@@ -94,7 +96,10 @@ class Books:
         symbol = opened.block.symbol
         self.last_ticks[symbol] = time_ns, bid, ask = opened.ticks[index]
         self.counts.ticks += 1
-        slots = [slot for slot in self.slots.values() if slot.passport.instrument.symbol == symbol]
+        slots = self._of_symbol.get(symbol)
+        if slots is None:
+            slots = [slot for slot in self.slots.values() if slot.passport.instrument.symbol == symbol]
+            self._of_symbol[symbol] = slots
         if not slots:
             return False
         questions = []
@@ -161,6 +166,7 @@ class Books:
         """Put a strategy on the desk; what stands for all stands for it."""
         slot = Slot(entry.slot, entry.bundle, entry.approval)
         self.slots[slot.number] = slot
+        self._of_symbol.clear()
         if self.control is not Control.RESUME:
             slot.book.control(self.control, slot.approval.at_ns)
             slot.reason = self.control_reason
@@ -184,5 +190,5 @@ class Books:
             self._emit(slot)
 
     def _emit(self, slot: Slot) -> None:
-        if slot.book.arrays.book["n_out"][0]:
+        if slot.book.has_rows:
             self.given(slot, slot.book.drain())

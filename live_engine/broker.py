@@ -5,11 +5,14 @@ travels in the order's comment, so that an order with unknown outcome can be fou
 an order that a crash left between journal and bus is looked up on the bus, and rejected here when it is not there.
 """
 
+import operator
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.passport import Passport
-from kernel_lib.trading.record import BROKER_EVENT, BrokerKind, Reason
+from kernel_lib.trading.record import BROKER_EVENT, EVENT, BrokerKind, Reason
 from kernel_lib.wire import OrderIntent, Report
 
 __all__ = ["broker_event", "intent_of", "magic_of", "never_sent", "order_id_of", "order_key"]
@@ -54,17 +57,17 @@ def order_id_of(key: str, magic: int) -> int | None:
 def intent_of(row: np.void, passport: Passport, agent: str, magic: int, now_ns: int) -> OrderIntent:
     """Turn an ORDER row into the message for the bridge."""
     contract = passport.instrument
-    order_id = int(row["order_id"])
+    order_id, side, units, position, stop_points, take_points = _order_fields(row.item())
     return OrderIntent(
         key=order_key(magic, order_id),
         agent=agent,
         magic=magic,
         symbol=contract.symbol,
-        side=int(row["side"]),
-        lots=round(int(row["units"]) * contract.lot_step, 8),
-        position=int(row["position_id"]) if passport.account.hedging else 0,
-        stop_loss=round(int(row["stop_points"]) * contract.point, contract.digits),
-        take_profit=round(int(row["take_points"]) * contract.point, contract.digits),
+        side=side,
+        lots=round(units * contract.lot_step, 8),
+        position=position if passport.account.hedging else 0,
+        stop_loss=round(stop_points * contract.point, contract.digits),
+        take_profit=round(take_points * contract.point, contract.digits),
         sent_ns=now_ns,
         expires_ns=now_ns + _LIFETIME_NS,
     )
@@ -99,6 +102,16 @@ def never_sent(order_id: int, passport: Passport, agent: str, magic: int, time_n
     )  # fmt: skip
 
 
+#: All fields at once: numpy takes a microsecond for each by its name.
+_order_fields = operator.itemgetter(
+    *(
+        (EVENT.names or ()).index(name)
+        for name in ("order_id", "side", "units", "position_id", "stop_points", "take_points")
+    )
+)
+
+
+@lru_cache(maxsize=1024)
 def _base36(number: int) -> str:
     text = ""
     while number:

@@ -10,12 +10,13 @@ The crc covers all of the record behind it. Every synced group ends with a CHAIN
 the record before it) whose payload is the SHA-256 of the previous chain and the group's bytes: a record cannot be
 changed, dropped or put in without breaking it.
 
-``append`` hands the record to the kernel and returns, so that a killed process loses nothing; a thread syncs groups to
-the disk, and who must know a record to be there syncs it himself. What a crash tears off at the end is cut at the next
-open, for nobody was told that it was durable; damage with a whole group behind it is
-:class:`~kernel_lib.errors.Broken`.
+``append`` hands the record to the kernel and returns, so that a killed process loses nothing that it acted upon
+(records from which nothing followed yet may wait for the next one); a thread syncs groups to the disk, and who must
+know a record to be there syncs it himself. What a crash tears off at the end is cut at the next open, for nobody was
+told that it was durable; damage with a whole group behind it is :class:`~kernel_lib.errors.Broken`.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -52,7 +53,7 @@ class JournalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """
 
     segment_bytes: int = 16 * 1024**2
-    sync_interval_ms: float = 5.0
+    sync_interval_ms: float = 20.0
 
 
 class Journal:
@@ -83,23 +84,29 @@ class Journal:
         self._chain = tail.chain
         self._hash = hashlib.sha256(tail.chain)
         self._hash.update(tail.unchained)
-        self.last_seq = self.durable_seq = tail.seq
+        self._held: list[bytes] = []  # encoded, not yet handed to the kernel; of the appending thread alone
+        self._held_bytes = 0
+        self._unhashed: list[bytes] = []
+        self.last_seq = self.durable_seq = self._written_seq = tail.seq
         self._chained_seq = tail.seq if not tail.unchained else tail.seq - 1
         self._failure: OSError | None = None
         self._disk = threading.Lock()  # held while syncing; taken before the other
         self._lock = threading.Lock()  # guards everything above, held for microseconds
         self._work = threading.Event()
+        self._asleep = False
         self._closing = threading.Event()
         self._syncer = threading.Thread(target=self._sync_loop, name="journal-sync", daemon=True)
         self._syncer.start()
 
-    def append(self, kind: int, payload: bytes) -> int:
+    def append(self, kind: int, payload: bytes, *, hold: bool = False) -> int:
         """Add a record and give its number at once; it is durable when :meth:`wait_durable` returns.
 
         Parameters
         ----------
         kind : int
             The writer's, 0 to 254.
+        hold : bool
+            Keep it in this process until the next :meth:`flush`: nothing may be done about it before.
 
         Raises
         ------
@@ -110,20 +117,43 @@ class Journal:
             raise self._failed()
         seq = self.last_seq + 1
         record = encode_record(seq, kind, payload)
-        if self._at + len(record) + CHAIN_BYTES > self.config.segment_bytes:
+        if self._at + self._held_bytes + len(record) + CHAIN_BYTES > self.config.segment_bytes:
             self._rotate(len(record))
+        self._held.append(record)
+        self._held_bytes += len(record)
+        self.last_seq = seq
+        if not hold:
+            self.flush()
+        return seq
+
+    def flush(self) -> None:
+        """Hand all held records to the kernel, with one write.
+
+        Raises
+        ------
+        Broken
+            As :meth:`append`.
+        """
+        if not self._held:
+            return
+        if self._failure is not None:
+            raise self._failed()
+        records = b"".join(self._held)
         with self._lock:
             try:
-                _write(self._fd, record, self._at)
+                _write(self._fd, records, self._at)
             except OSError as error:
                 self._failure = error
+                self.last_seq = self._written_seq  # what was held is nowhere
+                self._held.clear()
                 raise self._failed() from error
-            self._hash.update(record)
-            self._at += len(record)
-            self.last_seq = seq
-        if not self._work.is_set():
+            self._unhashed.append(records)
+            self._at += len(records)
+            self._written_seq = self.last_seq
+        self._held.clear()
+        self._held_bytes = 0
+        if self._asleep:
             self._work.set()
-        return seq
 
     def wait_durable(self, seq: int, timeout_s: float = 30.0) -> None:
         """Put record ``seq`` on disk, with all before it; a disk that does not answer holds the caller.
@@ -135,6 +165,7 @@ class Journal:
         """
         if self.durable_seq >= seq:
             return
+        self.flush()
         # Synced by the caller: waking the thread and being woken by it took longer than the sync.
         if not self._disk.acquire(timeout=timeout_s):
             raise Broken(f"the disk must take the journal within {timeout_s} s, it did not; entries are halted")
@@ -154,6 +185,8 @@ class Journal:
         """Sync and close; silent about a failure that was told before."""
         if self._closing.is_set():
             return
+        with contextlib.suppress(Broken):
+            self.flush()
         self._closing.set()
         self._work.set()
         self._syncer.join()
@@ -163,6 +196,7 @@ class Journal:
     def _rotate(self, needed: int) -> None:
         if FIRST_RECORD + needed + CHAIN_BYTES > self.config.segment_bytes:
             raise Broken(f"a record must fit a segment of {self.config.segment_bytes} bytes, one needs {needed}")
+        self.flush()
         with self._disk:
             self._sync_locked()
             if self._failure is not None:
@@ -183,11 +217,17 @@ class Journal:
                 self._fd, self._segment, self._at = fd, number, FIRST_RECORD
 
     def _sync_loop(self) -> None:
-        while not self._closing.is_set() and self._failure is None:
-            self._work.wait()
-            self._closing.wait(self.config.sync_interval_ms / 1000)
+        # By the clock while there is work: a writer that wakes a thread with each record is held up by it.
+        pause_s = self.config.sync_interval_ms / 1000
+        while not self._closing.wait(pause_s) and self._failure is None:
+            if self._written_seq != self._chained_seq:
+                self._sync()
+                continue
             self._work.clear()
-            self._sync()
+            self._asleep = True
+            if self._written_seq == self._chained_seq:  # asked again: a record may have come in between
+                self._work.wait()
+            self._asleep = False
 
     def _sync(self) -> None:
         with self._disk:
@@ -195,9 +235,11 @@ class Journal:
 
     def _sync_locked(self) -> None:
         with self._lock:
-            seq = self.last_seq
+            seq = self._written_seq
             if self._failure is not None or seq == self._chained_seq:
                 return
+            self._hash.update(b"".join(self._unhashed))
+            self._unhashed.clear()
             try:
                 self._chain = self._hash.digest()
                 record = encode_record(seq, CHAIN_KIND, self._chain)

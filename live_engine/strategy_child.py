@@ -20,7 +20,7 @@ _CACHE_SEED = "/opt/machine-code"
 
 def main() -> None:
     """Answer frames until the line closes."""
-    line = socket.socket(fileno=int(sys.argv[1]))
+    connected = socket.socket(fileno=int(sys.argv[1]))
     _seed_cache()
     import msgspec
     import numpy as np
@@ -31,9 +31,11 @@ def main() -> None:
     from kernel_lib.trading.account import AccountConfig
     from kernel_lib.trading.record import VIEW
     from live_engine import strategy_wire as wire
+    from live_engine.strategy_line import NOWHERE, Line, keep_to
 
+    line = Line(connected, wire.FRAME_BYTES + 64)
+    view = np.frombuffer(line.buffer, VIEW, 1, wire.TICK_HEAD.size)
     proposers: dict[int, Proposer] = {}
-    view = np.zeros(1, VIEW)
     blobs = wire.Blobs()
 
     def load(content: bytes) -> Proposer:
@@ -55,11 +57,14 @@ def main() -> None:
         text = f"{type(error).__name__}: {error}"[:500].encode("utf-8", "replace")
         line.send(wire.HEADER.pack(wire.FAULT, slot, epoch, seq) + text)
 
-    while frame := line.recv(wire.FRAME_BYTES + 64):
+    here = NOWHERE
+    while frame := line.receive():
         kind, slot, epoch, seq = wire.HEADER.unpack_from(frame)
         if kind == wire.TICK:
-            _, _, _, _, time_ns, bid, ask, seen = wire.TICK_FRAME.unpack(frame)
-            view[:] = np.frombuffer(seen, VIEW)
+            _, _, _, _, asker, time_ns, bid, ask = wire.TICK_HEAD.unpack_from(frame)
+            if asker not in (here, NOWHERE):
+                here = asker
+                keep_to(asker)
             proposer = proposers.get(slot)
             try:
                 if proposer is None:

@@ -19,6 +19,7 @@ from kernel_lib.errors import StrategyFault
 from kernel_lib.machine_code import cache_dir
 from kernel_lib.sandbox import SandboxProcess, SandboxSpec, capabilities, clear, python_mounts, start
 from live_engine import strategy_wire as wire
+from live_engine.strategy_line import NOWHERE, Line, Place
 from live_engine.strategy_wire import Answer
 
 __all__ = ["Fault", "HostConfig", "Question", "StrategyHost"]
@@ -91,8 +92,8 @@ class StrategyHost:
         self._pending: dict[int, Fault] = {}
         self._epoch = 0
         self._seq = 0
-        self._line: socket.socket | None = None
-        self._timeout_s = -1.0
+        self._line: Line | None = None
+        self._place = Place()
         self._child: SandboxProcess | None = None
 
     def add(self, slot: int, load: dict[str, Any], state: bytes = b"", since: Iterable[Question] = ()) -> Fault | None:
@@ -111,14 +112,14 @@ class StrategyHost:
         """Forget a strategy."""
         if self.slots.pop(slot, None) is not None and self._line is not None:
             try:
-                self._line.send(wire.HEADER.pack(wire.UNLOAD, slot, self._epoch, 0))
-            except OSError:
+                self._send(wire.HEADER.pack(wire.UNLOAD, slot, self._epoch, 0))
+            except (StrategyFault, OSError):
                 self._stop()
 
     def ask(self, questions: Sequence[Question]) -> dict[int, Answer | Fault]:
         """Ask each strategy about one tick; a strategy that faults is put out."""
         answers: dict[int, Answer | Fault] = {}
-        left = list(questions)
+        left = self._ask_once(questions, answers)
         while left:
             left = self._ask_once(left, answers)
         return answers
@@ -130,8 +131,12 @@ class StrategyHost:
             seq = self._next()
             self._send(wire.HEADER.pack(wire.SNAPSHOT, slot, self._epoch, seq))
             blobs = wire.Blobs()
-            while (whole := blobs.add(self._receive(self.config.answer_s * 8))) is None:
-                pass
+            while True:
+                frame = self._receive(self.config.answer_s * 8)
+                if not frame:
+                    raise StrategyFault(_GONE)
+                if (whole := blobs.add(frame)) is not None:
+                    break
             if whole[:4] != (wire.SNAPSHOT, slot, self._epoch, seq):
                 raise StrategyFault("a snapshot must be of the strategy asked, it was of another")
         except (StrategyFault, OSError) as error:
@@ -143,23 +148,22 @@ class StrategyHost:
         """End the process."""
         self._stop()
 
-    def _ask_once(self, questions: list[Question], answers: dict[int, Answer | Fault]) -> list[Question]:
+    def _ask_once(self, questions: Sequence[Question], answers: dict[int, Answer | Fault]) -> list[Question]:
         """Ask all; on a lost child give those still unanswered, to be asked again."""
-        asked: list[tuple[Question, int]] = []
         try:
-            for question in questions:
-                seq = self._next()
-                self._send(wire.TICK_FRAME.pack(wire.TICK, question.slot, self._epoch, seq, *question[1:]))
-                asked.append((question, seq))
-            for question, seq in asked:
-                slot = question.slot
-                frame = self._receive(self.config.answer_s)
-                if frame[:1] == bytes([wire.FAULT]) and wire.HEADER.unpack_from(frame)[1:] == (slot, self._epoch, seq):
-                    answers[slot] = Fault(_printable(frame[wire.HEADER.size :]))
+            line, cpu, epoch, before = self._open_line(), self._place.here(), self._epoch, self._seq
+            line.wait_at_most(self.config.answer_s)
+            for seq, (slot, time_ns, bid, ask, view) in enumerate(questions, before + 1):
+                self._seq = seq
+                line.send(wire.TICK_FRAME.pack(wire.TICK, slot, epoch, seq, cpu, time_ns, bid, ask, view))
+            for seq, question in enumerate(questions, before + 1):
+                slot, frame = question.slot, line.receive()
+                if len(frame) == wire.PROPOSAL_FRAME.size:
+                    answers[slot] = wire.checked_proposal(frame, slot, epoch, seq)
+                    self.slots[slot].since.append(question)
+                else:
+                    answers[slot] = Fault(_fault_text(frame, slot, epoch, seq))
                     self.remove(slot)
-                    continue
-                answers[slot] = wire.checked_proposal(frame, slot, self._epoch, seq)
-                self.slots[slot].since.append(question)
         except (StrategyFault, OSError) as error:
             left = [each for each in questions if each.slot not in answers]
             answers[left[0].slot] = self._lost(left[0].slot, error)
@@ -172,7 +176,7 @@ class StrategyHost:
         # Whoever the child was busy with is to blame: it answers in order.
         self.slots.pop(slot, None)
         timeout = isinstance(error, TimeoutError)
-        reason = f"no answer within {self.config.answer_s} s" if timeout else _printable(str(error).encode())
+        reason = f"no answer within {self.config.answer_s} s" if timeout else _reason(error)
         _log.warning("strategy process lost", extra={"sandbox": self.name, "slot": slot, "reason": reason})
         self._pending = self._restart()
         return Fault(reason, timeout)
@@ -202,27 +206,26 @@ class StrategyHost:
             seq = self._next()
             content = msgspec.msgpack.encode(held.load | {"state": held.state})
             assert self._line is not None
-            self._wait_at_most(self.config.load_s)
+            self._line.wait_at_most(self.config.load_s)
             wire.send_blob(self._line, wire.LOAD, slot, self._epoch, seq, content)
             frame = self._receive(self.config.load_s)
-            if len(frame) < wire.HEADER.size or wire.HEADER.unpack_from(frame)[1:] != (slot, self._epoch, seq):
-                raise StrategyFault("an answer must be to the question asked, it was to another")
-            if frame[0] == wire.FAULT:
-                return Fault(_printable(frame[wire.HEADER.size :]))
+            if len(frame) < wire.HEADER.size or wire.HEADER.unpack_from(frame) != (wire.LOADED, slot, self._epoch, seq):
+                return Fault(_fault_text(frame, slot, self._epoch, seq))
             for question in held.since:
                 seq = self._next()
-                self._send(wire.TICK_FRAME.pack(wire.TICK, slot, self._epoch, seq, *question[1:]))
+                self._send(wire.TICK_FRAME.pack(wire.TICK, slot, self._epoch, seq, NOWHERE, *question[1:]))
                 frame = self._receive(self.config.answer_s * 8)
-                if frame[:1] == bytes([wire.FAULT]):
-                    return Fault(_printable(frame[wire.HEADER.size :]))
+                if len(frame) != wire.PROPOSAL_FRAME.size:
+                    return Fault(_fault_text(frame, slot, self._epoch, seq))
                 wire.checked_proposal(frame, slot, self._epoch, seq)
         except TimeoutError:
             return Fault(f"not loaded within {self.config.load_s} s", timeout=True)
         except (StrategyFault, OSError) as error:
-            return Fault(_printable(str(error).encode()), timeout=True)
+            return Fault(_reason(error), timeout=True)
         return None
 
     def _start(self) -> None:
+        self._place.leave()
         self._epoch += 1
         self.restarts += self._epoch > 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -252,8 +255,7 @@ class StrategyHost:
                 ours.close()
                 raise
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        self._line = ours
-        self._timeout_s = -1.0
+        self._line = Line(ours, wire.FRAME_BYTES + 64)
 
     def _stop(self) -> None:
         if self._line is not None:
@@ -263,35 +265,37 @@ class StrategyHost:
             self._child.remove()
             self._child = None
 
-    def _wait_at_most(self, timeout_s: float) -> None:
-        if self._line is not None and timeout_s != self._timeout_s:
-            self._line.settimeout(timeout_s)
-            self._timeout_s = timeout_s
-
     def _next(self) -> int:
         self._seq += 1
         return self._seq
 
-    def _send(self, frame: bytes) -> None:
+    def _open_line(self) -> Line:
         if self._line is None:
             raise StrategyFault("the strategy process is gone")
-        self._wait_at_most(self.config.answer_s)
-        try:
-            self._line.send(frame)
-        except ConnectionError:
-            raise StrategyFault(_GONE) from None
+        return self._line
 
-    def _receive(self, timeout_s: float) -> bytes:
-        if self._line is None:
-            raise StrategyFault("the strategy process is gone")
-        self._wait_at_most(timeout_s)
-        try:
-            frame = self._line.recv(wire.FRAME_BYTES + 64)
-        except ConnectionError:
-            frame = b""
-        if not frame:
-            raise StrategyFault(_GONE)
-        return frame
+    def _send(self, frame: bytes) -> None:
+        line = self._open_line()
+        line.wait_at_most(self.config.answer_s)
+        line.send(frame)
+
+    def _receive(self, timeout_s: float) -> memoryview:
+        line = self._open_line()
+        line.wait_at_most(timeout_s)
+        return line.receive()
+
+
+def _reason(error: Exception) -> str:
+    return _GONE if isinstance(error, ConnectionError) else _printable(str(error).encode())
+
+
+def _fault_text(frame: memoryview, slot: int, epoch: int, seq: int) -> str:
+    """Read a FAULT frame from a child that may be hostile."""
+    if not frame:
+        raise StrategyFault(_GONE)
+    if len(frame) < wire.HEADER.size or wire.HEADER.unpack_from(frame) != (wire.FAULT, slot, epoch, seq):
+        raise StrategyFault("an answer must be to the question asked, it was to another")
+    return _printable(bytes(frame[wire.HEADER.size :]))
 
 
 def _printable(text: bytes) -> str:

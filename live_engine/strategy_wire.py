@@ -3,7 +3,8 @@
 One frame is one SEQPACKET message of fixed layout, little endian::
 
     header    kind u8, slot u16, epoch u32, seq u64
-    TICK      header, time_ns i64, bid f64, ask f64, the book's view (bytes of one VIEW record)
+    TICK      header, processor u8 that the desk runs on, time_ns i64, bid f64, ask f64, the book's view (bytes of one
+              VIEW record)
     PROPOSAL  header, target f64, units i64, stop points i64, take points i64, status i64
     FAULT     header, UTF-8 text: the strategy raised
     BLOB      header, what u8, total u32, offset u32, bytes: a part of a message too long for one frame
@@ -13,11 +14,11 @@ pickled, and everything that comes from the child is checked.
 """
 
 import math
-import socket
 import struct
 from typing import NamedTuple
 
 from kernel_lib.errors import StrategyFault
+from live_engine.strategy_line import Line
 
 __all__ = [
     "BLOB",
@@ -32,6 +33,7 @@ __all__ = [
     "STOP",
     "TICK",
     "TICK_FRAME",
+    "TICK_HEAD",
     "UNLOAD",
     "VIEW_BYTES",
     "Answer",
@@ -43,7 +45,8 @@ __all__ = [
 TICK, PROPOSAL, FAULT, BLOB, LOAD, LOADED, UNLOAD, SNAPSHOT, STOP = range(1, 10)
 HEADER = struct.Struct("<BxHIQ")
 VIEW_BYTES = 64
-TICK_FRAME = struct.Struct(f"<BxHIQqdd{VIEW_BYTES}s")
+TICK_HEAD = struct.Struct("<BxHIQB7xqdd")
+TICK_FRAME = struct.Struct(f"{TICK_HEAD.format}{VIEW_BYTES}s")
 PROPOSAL_FRAME = struct.Struct("<BxHIQdqqqq")
 FRAME_BYTES = 32 * 1024
 MAX_BLOB_BYTES = 16 * 1024**2
@@ -63,7 +66,7 @@ class Answer(NamedTuple):
     status: int
 
 
-def checked_proposal(frame: bytes, slot: int, epoch: int, seq: int) -> Answer:
+def checked_proposal(frame: bytes | memoryview, slot: int, epoch: int, seq: int) -> Answer:
     """Read a PROPOSAL frame from a child that may be hostile.
 
     Raises
@@ -87,7 +90,7 @@ def checked_proposal(frame: bytes, slot: int, epoch: int, seq: int) -> Answer:
     return Answer(target, units, stop, take, _DECIDED)
 
 
-def send_blob(line: socket.socket, what: int, slot: int, epoch: int, seq: int, content: bytes) -> None:
+def send_blob(line: Line, what: int, slot: int, epoch: int, seq: int, content: bytes) -> None:
     """Send a long message in parts."""
     for offset in range(0, max(1, len(content)), FRAME_BYTES):
         part = content[offset : offset + FRAME_BYTES]
@@ -101,7 +104,7 @@ class Blobs:
         self._parts = bytearray()
         self._head: tuple[int, ...] | None = None
 
-    def add(self, frame: bytes) -> tuple[int, int, int, int, bytes] | None:
+    def add(self, frame: bytes | memoryview) -> tuple[int, int, int, int, bytes] | None:
         """Take one BLOB frame; give ``(what, slot, epoch, seq, content)`` when it was the last.
 
         Raises

@@ -143,9 +143,10 @@ def replay(
     sampler[1] = span_ns[0]
     points = np.zeros(_MAX_POINTS + 16, EQUITY)
     lowest = np.full(1, np.inf)
-    loop: Callable[..., int] = _compiled_loop(proposer) if not proposer.plain_python else _plain_loop(proposer)
     head = (proposer.features, proposer.forming, proposer.memory, proposer.sizing, book.arrays, sampler, points, lowest)
-    loop(ticks, 0, 0, *head, proposer.params)  # compiles; runs nothing
+    loop = _loop_for(proposer.propose)
+    if not proposer.compiles(loop, (ticks, 0, 0, *head, proposer.params)):
+        loop = _plain_loop(proposer)
     parts: list[npt.NDArray[np.void]] = []
     fault = ""
     at = 0
@@ -247,10 +248,6 @@ def sample(points, sampler, lowest, b, time_ns):  # type: ignore[no-untyped-def]
         sampler[2] += 1
         lowest[0] = b.equity_minor
     sampler[1] += ((time_ns - sampler[1]) // sampler[0] + 1) * sampler[0]
-
-
-def _compiled_loop(proposer: Proposer) -> Callable[..., int]:
-    return _loop_for(proposer.propose)
 
 
 def _plain_loop(proposer: Proposer) -> Callable[..., int]:

@@ -51,6 +51,8 @@ class Strategy:
         self.params: dict[str, Number] = dict(params)
         self.sizing = sizing
         self.source = source
+        #: The source ran on its own and is all there is: equal sources decide alike.
+        self.self_contained = False
         self._features = features
         self._stop_loss_points = stop_loss_points
         self._take_profit_points = take_profit_points
@@ -75,7 +77,7 @@ class Strategy:
             if name not in params:
                 raise Misconfigured(f"{self.name} has no parameter {name!r}; it has {', '.join(params) or 'none'}")
             params[name] = _as_kind(params[name], number, f"{self.name}: parameter {name}")
-        return Strategy(
+        changed = Strategy(
             self.decide,
             on=self.on,
             features=self._features,
@@ -85,6 +87,8 @@ class Strategy:
             sizing=self.sizing,
             source=self.source,
         )
+        changed.self_contained = self.self_contained
+        return changed
 
     def __repr__(self) -> str:
         features = ", ".join(f"{name}={feature!r}" for name, feature in self.features.items())
@@ -196,6 +200,7 @@ def load_strategy(source: str, entry: str, *, filename: str = "<strategy>") -> S
         names = [name for name, each in namespace.items() if isinstance(each, Strategy)]
         raise StrategyFault(f"{filename} must define the strategy {entry!r}; it defines {', '.join(names) or 'none'}")
     found.source = source
+    found.self_contained = True
     return found
 
 

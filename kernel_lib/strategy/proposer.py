@@ -18,6 +18,7 @@ from numba import njit, typeof
 from numba.core.errors import NumbaError
 
 from kernel_lib.errors import Broken, Misconfigured
+from kernel_lib.machine_code import entry_point
 from kernel_lib.market.bar import Bar
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.strategy.definition import RESERVED, Strategy
@@ -124,11 +125,6 @@ class Proposer:
     instrument : Instrument
     account : AccountConfig
         For sizing by risk and for showing money.
-
-    Attributes
-    ----------
-    plain_python : str
-        Empty, or why the decision could not be compiled and runs as plain Python.
     """
 
     def __init__(self, strategy: Strategy, instrument: Instrument, account: AccountConfig | None = None) -> None:
@@ -145,13 +141,35 @@ class Proposer:
             strategy.sizing, instrument, account, strategy.stop_loss_points, strategy.take_profit_points
         )
         self.params = _params_tuple(strategy)
-        self.plain_python = ""
-        self._step = _compiled_step(*_compose(strategy, lengths), strategy.decide)
-        self.propose = self._step.propose
+        self._step = _compiled_step(*_compose(strategy, lengths), _Decision(strategy))
+        self._live: Callable[..., Any] | None = None
+        self._reason: str | None = None
+
+    @property
+    def propose(self) -> Any:
+        """The strategy's half of the step, not compiled by itself: a loop takes it in."""
+        return self._step.propose
+
+    @property
+    def plain_python(self) -> str:
+        """Empty, or why the decision could not be compiled and runs as plain Python."""
+        if self._reason is None:
+            arguments = self._arguments(0, 1.0, 1.0, np.zeros(1, VIEW))
+            if self.compiles(self._step.live, arguments):
+                self._live = entry_point(self._step.live, tuple(typeof(each) for each in arguments))
+        return self._reason or ""
+
+    def compiles(self, form: Any, arguments: tuple[Any, ...]) -> bool:
+        """Compile a function that takes the decision in, for arguments like these; remember why it could not be."""
+        if self._reason:
+            return False
         try:
-            self.propose.compile(_record_types(self._arguments(0, 1.0, 1.0, np.zeros(1, VIEW))))
+            form.compile(tuple(typeof(each) for each in arguments))
         except NumbaError as error:
-            self.plain_python = _first_line(error)
+            self._reason = _first_line(error)
+            return False
+        self._reason = self._reason or ""
+        return True
 
     def on_tick(self, time_ns: int, bid: float, ask: float, view: npt.NDArray[np.void]) -> Proposal:
         """Advance the features by one tick and decide.
@@ -169,6 +187,8 @@ class Proposer:
             ``status`` is RAISED when the decision raised; from then on it only holds, see :attr:`faulted`.
         """
         try:
+            if self._live is not None:
+                return Proposal(*self._live(*self._arguments(time_ns, bid, ask, view)))
             if self.plain_python:
                 return self._plain(time_ns, bid, ask, view)
             return Proposal(*self._step.live(*self._arguments(time_ns, bid, ask, view)))
@@ -215,12 +235,6 @@ class Proposer:
 @njit(cache=True, nogil=True)
 def _sized_rows(memory: Any, sizing: Any, view: Any, target: float, mid: float) -> tuple[float, int, int, int, int]:
     return sized(memory[0], sizing[0], view[0], target, mid)
-
-
-def _record_types(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The types of ``propose``'s arguments: memory, sizing and view as records, the rest as given."""
-    features, forming, memory, sizing, view, time_ns, *rest = (typeof(each) for each in arguments)
-    return (features, forming, memory.dtype, sizing.dtype, view.dtype, time_ns, *rest)
 
 
 def _decision_bar(strategy: Strategy) -> set[int]:
@@ -325,13 +339,31 @@ class _Step(NamedTuple):
     """The functions of one composed source: compiled, but for ``gather``."""
 
     propose: Any
-    live: Callable[..., Any]
+    live: Any
     advance: Callable[..., Any]
     gather: Callable[..., Any]
 
 
+class _Decision:
+    """A decision as a key: two are equal when they are one function, or come of equal sources that ran on their own.
+
+    The compiled form takes what it reads of its module as constants, so that nothing is shared but code.
+    """
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.decide = strategy.decide
+        self._key = (strategy.source, strategy.entry) if strategy.self_contained else strategy.decide
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Decision) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
 @lru_cache(maxsize=64)
-def _compiled_step(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], decide: Callable[..., Any]) -> _Step:
+def _compiled_step(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], decision: _Decision) -> _Step:
+    decide = decision.decide
     namespace: dict[str, Any] = {
         "Bar": Bar, "Position": Position, "sized": sized, "exposure_of": exposure_of, "HOLD": _HOLD, "math": math,
         "X": _tuple_class("X", fields), "decide": njit(nogil=True)(decide),

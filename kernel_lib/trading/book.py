@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.errors import Broken
+from kernel_lib.machine_code import entry_point
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.session import server_midnights
 from kernel_lib.trading import dispose
@@ -30,6 +31,7 @@ from kernel_lib.trading.record import (
 __all__ = ["Book"]
 
 _FAR = 1 << 60
+_on_tick, _on_target = entry_point(dispose.on_tick), entry_point(dispose.on_target)
 
 
 class Book:
@@ -74,17 +76,18 @@ class Book:
             nights=nights.copy(),
             out=np.zeros(4 * MAX_ROWS_PER_EVENT, EVENT),
         )
+        self._n_out = book["n_out"]  # a view: a field's name costs a look-up
 
     # One method an event of the sequence.
 
     def on_tick(self, time_ns: int, bid: float, ask: float, age_ns: int = 0) -> npt.NDArray[np.void]:
         """Take one validated tick; give the view (array of one :data:`VIEW`) that the strategy's half is asked with."""
-        dispose.on_tick(self._roomy(), time_ns, bid, ask, age_ns)
+        _on_tick(self._roomy(), time_ns, bid, ask, age_ns)
         return self.arrays.seen
 
     def on_target(self, target: float, target_units: int, stop_points: int, take_points: int, status: int) -> None:
         """Take the proposal that answers the last tick."""
-        dispose.on_target(self.arrays, target, target_units, stop_points, take_points, status)
+        _on_target(self.arrays, target, target_units, stop_points, take_points, status)
 
     def on_broker(self, event: npt.NDArray[np.void] | np.void) -> None:
         """Take one :data:`BROKER_EVENT` of an outside broker."""
@@ -110,12 +113,16 @@ class Book:
 
     def drain(self) -> npt.NDArray[np.void]:
         """Give the rows added since the last call, dtype :data:`EVENT`, and forget them here."""
-        book = self.arrays.book
-        n_rows = int(book["n_out"][0])
+        n_rows = int(self._n_out[0])
         # By bytes: numpy copies records field by field, twenty times slower.
         rows = np.frombuffer(bytearray(self.arrays.out[:n_rows].tobytes()), EVENT)
-        book["n_out"] = 0
+        self._n_out[0] = 0
         return rows
+
+    @property
+    def has_rows(self) -> bool:
+        """Something came of the last event."""
+        return bool(self._n_out[0])
 
     @property
     def state(self) -> State:
@@ -181,6 +188,6 @@ class Book:
         return f"<Book {self.instrument.symbol} {net:+g} lots, equity {equity:.2f}, {self.state.name.lower()}>"
 
     def _roomy(self) -> Arrays:
-        if int(self.arrays.book["n_out"][0]) > self.arrays.out.size - MAX_ROWS_PER_EVENT:
+        if self._n_out[0] > self.arrays.out.size - MAX_ROWS_PER_EVENT:
             raise Broken("rows of a book must be drained after each event; the record is full")
         return self.arrays
