@@ -56,9 +56,10 @@ def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
 def adx(window: int = 14, *, bars: str | None = None) -> Feature:
     """Measure how strongly the market trends, whichever way, from 0 to 100.
 
-    Wilder's sums of directional movement and true range, each seeded with the first ``window`` changes; the index
-    is Wilder's average of ``100 * |+DI - -DI| / (+DI + -DI)``. Outputs ``value``, ``plus``, ``minus``; in a
-    strategy ``x.NAME``, ``x.NAME_plus``, ``x.NAME_minus``.
+    Wilder's average of ``100 * |+DI - -DI| / (+DI + -DI)``, where ``DI`` are his sums of directional movement over
+    that of the true range, each seeded with the first ``window`` changes (Wilder 1978; StockCharts,
+    Stock.Indicators). TA-Lib ADX seeds with one change less, which is forgotten after some 20 windows. Outputs
+    ``value``, ``plus``, ``minus``; in a strategy ``x.NAME``, ``x.NAME_plus``, ``x.NAME_minus``.
 
     Parameters
     ----------
@@ -66,6 +67,9 @@ def adx(window: int = 14, *, bars: str | None = None) -> Feature:
         At least 2; Wilder's is 14.
     bars : str or None
         Bar length; None runs it on ticks.
+
+    >>> adx(2)([1.0, 2.0, 3.0, 4.0])["value"].tolist()
+    [nan, nan, nan, 100.0]
     """
     n = whole("window", window, least=2)
     return Feature(

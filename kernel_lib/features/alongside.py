@@ -40,7 +40,7 @@ def put_alongside(rows: Rows, other: Any, length_ns: int, name: str) -> npt.NDAr
     if not found.timed:
         if len(numbers) != len(rows.values):
             raise BadData(
-                f"{name}: other= must have one value for each of {len(rows.values)} rows, or times; it has {len(numbers)}"
+                f"{name}: other= must have times, or a value for each of {len(rows.values)} rows; it has {len(numbers)}"
             )
         return np.ascontiguousarray(numbers)
     if not rows.timed:

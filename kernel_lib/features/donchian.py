@@ -26,8 +26,8 @@ def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
 def donchian(window: int = 20, *, bars: str | None = None) -> Feature:
     """Hold the highest high and the lowest low of the last ``window`` bars.
 
-    Outputs ``middle``, ``upper``, ``lower``; in a strategy ``x.NAME``, ``x.NAME_upper``, ``x.NAME_lower``. The
-    newest bar is inside the window.
+    ``max(high)``, ``min(low)`` and ``(upper + lower) / 2`` (Donchian). Outputs ``middle``, ``upper``, ``lower``; in a
+    strategy ``x.NAME``, ``x.NAME_upper``, ``x.NAME_lower``. The newest bar is inside the window.
 
     Parameters
     ----------
@@ -35,6 +35,9 @@ def donchian(window: int = 20, *, bars: str | None = None) -> Feature:
         At least 1.
     bars : str or None
         Bar length; None runs it on ticks (mid price).
+
+    >>> donchian(2)([1.0, 3.0, 2.0])["middle"].tolist()
+    [nan, 2.0, 2.5]
     """
     n = whole("window", window)
     return Feature(

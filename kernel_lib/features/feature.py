@@ -23,7 +23,7 @@ import kernel_lib.machine_code  # noqa: F401  (says where compiled code is kept)
 from kernel_lib.errors import BadData
 from kernel_lib.market.bar import Bar, bar_length_ns, bar_length_text
 
-__all__ = ["UPDATE", "Feature", "Param", "channel", "compiled", "inlined", "positive", "whole"]
+__all__ = ["UPDATE", "Feature", "Param", "channel", "compiled", "inlined", "length_s", "positive", "whole"]
 
 Update = Callable[[npt.NDArray[np.float64], Bar], None]
 Param = int | float | str | tuple[Any, ...]
@@ -206,3 +206,8 @@ def channel(name: str, text: str) -> str:
     if not isinstance(text, str) or not text or not text.isprintable() or len(text) > 100:
         raise BadData(f"{name} must be the name of an outside channel such as 'GBPUSD', it was {text!r}")
     return text
+
+
+def length_s(bars: str | None) -> float:
+    """Give a bar's length in seconds, 0 on ticks: what lies between a bar's time and the moment that it is known."""
+    return 0.0 if bars is None else bar_length_ns(bars) * 1e-9

@@ -31,9 +31,10 @@ def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
 def macd(fast: int = 12, slow: int = 26, signal: int = 9, *, bars: str | None = None) -> Feature:
     """Measure how far a fast average has pulled away from a slow one.
 
-    ``value = ema(fast) - ema(slow)``, ``signal = ema(value, signal)``, ``histogram = value - signal`` (Appel).
-    Both averages are seeded on their own first prices. In a strategy ``x.NAME`` is the value, ``x.NAME_signal``
-    and ``x.NAME_histogram`` the others.
+    ``value = ema(fast) - ema(slow)``, ``signal = ema(value, signal)``, ``histogram = value - signal`` (Appel). Both
+    averages are seeded on their own first prices, as Stock.Indicators has it; TA-Lib MACD begins the fast one later,
+    which is forgotten after some 200 updates. In a strategy ``x.NAME`` is the value, ``x.NAME_signal`` and
+    ``x.NAME_histogram`` the others.
 
     Parameters
     ----------
@@ -41,6 +42,9 @@ def macd(fast: int = 12, slow: int = 26, signal: int = 9, *, bars: str | None = 
         Spans; ``fast`` must be shorter than ``slow``.
     bars : str or None
         Bar length; None runs it on ticks (mid price).
+
+    >>> macd(1, 2, 1)([1.0, 2.0, 4.0])["value"].round(6).tolist()
+    [nan, 0.5, 0.833333]
     """
     fast, slow, signal = whole("fast", fast), whole("slow", slow), whole("signal", signal)
     if fast >= slow:

@@ -101,4 +101,3 @@ def _over_ticks(update, state, ticks, length_ns, other, shown):  # type: ignore[
             spread = tick.ask - bid
         for column in range(shown.shape[1]):
             shown[row, column] = state[column]
-

@@ -27,6 +27,8 @@ def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
 def price_change(window: int = 1, *, bars: str | None = None) -> Feature:
     """Subtract the price ``window`` updates ago from the newest, in quote currency.
 
+    ``x - x[n]``, as TA-Lib MOM.
+
     Parameters
     ----------
     window : int

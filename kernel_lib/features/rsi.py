@@ -1,46 +1,56 @@
 """Relative strength index."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib.features.feature import Feature, compiled, whole
+from kernel_lib.features.feature import Feature, compiled, inlined, whole
 from kernel_lib.market.bar import Bar
 
-__all__ = ["rsi"]
+__all__ = ["rsi", "rsi_push", "rsi_state"]
 
-_SHOWN, _WINDOW, _COUNT, _LAST, _GAIN, _LOSS = range(6)
+
+def rsi_state(window: int) -> list[float]:
+    """Working state of one index: window, count, last price, mean gain and loss."""
+    return [float(window), 0.0, 0.0, 0.0, 0.0]
+
+
+@inlined
+def rsi_push(s: npt.NDArray[np.float64], base: int, x: float) -> float:
+    """Add ``x`` and give the index, NaN until warm."""
+    n = s[base]
+    count = s[base + 1]
+    change = x - s[base + 2]
+    s[base + 2] = x
+    s[base + 1] = min(count + 1.0, n + 1.0)
+    if count == 0.0:
+        return math.nan
+    gain = max(change, 0.0)
+    loss = max(-change, 0.0)
+    if count <= n:
+        s[base + 3] += gain / n
+        s[base + 4] += loss / n
+        if count < n:
+            return math.nan
+    else:
+        s[base + 3] += (gain - s[base + 3]) / n
+        s[base + 4] += (loss - s[base + 4]) / n
+    total = s[base + 3] + s[base + 4]
+    return 50.0 if total == 0.0 else 100.0 * s[base + 3] / total
 
 
 @compiled
 def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
-    n = s[_WINDOW]
-    count = s[_COUNT]
-    change = bar.close - s[_LAST]
-    s[_LAST] = bar.close
-    s[_COUNT] = min(count + 1.0, n + 1.0)
-    if count == 0.0:
-        return
-    gain = max(change, 0.0)
-    loss = max(-change, 0.0)
-    if count < n:
-        s[_GAIN] += gain / n
-        s[_LOSS] += loss / n
-        return
-    if count == n:
-        s[_GAIN] += gain / n
-        s[_LOSS] += loss / n
-    else:
-        s[_GAIN] += (gain - s[_GAIN]) / n
-        s[_LOSS] += (loss - s[_LOSS]) / n
-    total = s[_GAIN] + s[_LOSS]
-    s[_SHOWN] = 50.0 if total == 0.0 else 100.0 * s[_GAIN] / total
+    s[0] = rsi_push(s, 1, bar.close)
 
 
 def rsi(window: int = 14, *, bars: str | None = None) -> Feature:
     """Compare recent gains with recent losses, from 0 (only losses) to 100 (only gains).
 
     ``100 * G / (G + L)`` with Wilder's smoothing of gains and losses, seeded with the simple mean of the first
-    ``window`` changes (Wilder, New Concepts in Technical Trading Systems, 1978). Where nothing moved it is 50.
+    ``window`` changes (Wilder, New Concepts in Technical Trading Systems, 1978; TA-Lib RSI). Where nothing moved it is
+    50; TA-Lib gives 0 there.
 
     Parameters
     ----------
@@ -53,4 +63,4 @@ def rsi(window: int = 14, *, bars: str | None = None) -> Feature:
     [nan, nan, 50.0, 75.0]
     """
     n = whole("window", window)
-    return Feature("rsi", {"window": n}, _update, [0.0, n, 0.0, 0.0, 0.0, 0.0], warmup=n + 1, bars=bars)
+    return Feature("rsi", {"window": n}, _update, [0.0, *rsi_state(n)], warmup=n + 1, bars=bars)

@@ -58,8 +58,8 @@ class Rows:
         row = int(np.argmin(apart))
         if apart[row] < length_ns:
             raise BadData(
-                f"rows must be bars of {bar_length_text(length_ns)}, rows {row} and {row + 1} stand {apart[row] / 1e9:g} s "
-                "apart; give ticks (dtype TICK, or bid and ask), or leave bars= away"
+                f"rows must be bars of {bar_length_text(length_ns)}, rows {row} and {row + 1} are "
+                f"{apart[row] / 1e9:g} s apart; give ticks (dtype TICK, or bid and ask), or leave bars= away"
             )
 
 
@@ -94,7 +94,9 @@ def times_of(index: Any) -> tuple[Times | None, bool | None]:
         utc = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
         return np.asarray(utc.as_unit("ns").asi8), index.tz is not None
     if index.dtype == object and len(index) and hasattr(index[0], "tzinfo"):
-        raise BadData("times must all be of one time zone, they are mixed; convert them with pd.to_datetime(..., utc=True)")
+        raise BadData(
+            "times must all be of one time zone, they are mixed; convert them with pd.to_datetime(..., utc=True)"
+        )
     return None, None
 
 
@@ -115,7 +117,9 @@ def _read_arrow(table: Any) -> Rows:
     import pyarrow as pa
 
     if isinstance(table, pa.Array | pa.ChunkedArray):
-        closes = _from_closes(_numbers(table.to_numpy(zero_copy_only=False) if isinstance(table, pa.Array) else table.to_numpy()))
+        closes = _from_closes(
+            _numbers(table.to_numpy(zero_copy_only=False) if isinstance(table, pa.Array) else table.to_numpy())
+        )
         return Rows(closes, timed=False, aware=None, give_back=_give_arrow, are_bars=False)
     if not isinstance(table, pa.Table | pa.RecordBatch):
         raise BadData(f"of Arrow a feature takes an array or a table, it was given a {type(table).__name__}")
@@ -159,8 +163,10 @@ def _from_columns(
 def _time_column(column: Any) -> tuple[Times, bool | None]:
     import pandas as pd
 
-    if getattr(column, "dtype", None) == object:
-        raise BadData("the column 'time' must hold times of one time zone; convert it with pd.to_datetime(..., utc=True)")
+    if str(getattr(column, "dtype", "")) == "object":
+        raise BadData(
+            "the column 'time' must hold times of one time zone; convert it with pd.to_datetime(..., utc=True)"
+        )
     times, aware = times_of(pd.Index(column))
     if times is None:
         raise BadData(f"the column 'time' must hold dates and times, it holds {column.dtype}; or name it 'time_ns'")

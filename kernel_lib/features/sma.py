@@ -19,6 +19,8 @@ def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
 def sma(window: int, *, bars: str | None = None) -> Feature:
     """Average the last ``window`` prices, each with equal weight.
 
+    ``sum(x) / n``, as TA-Lib SMA.
+
     Parameters
     ----------
     window : int

@@ -44,6 +44,9 @@ def stochastic(window: int = 14, smooth: int = 3, signal: int = 3, *, bars: str 
         At least 1 each.
     bars : str or None
         Bar length; None runs it on ticks.
+
+    >>> stochastic(2, 1, 1)([1.0, 3.0, 2.0])["value"].tolist()
+    [nan, 100.0, 0.0]
     """
     n, smooth, signal = whole("window", window), whole("smooth", smooth), whole("signal", signal)
     places = 2 * extreme_size(n) + ring_size(smooth) + ring_size(signal)

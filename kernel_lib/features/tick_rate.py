@@ -30,7 +30,7 @@ def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
 def tick_rate(window: int = 100, *, bars: str | None = None) -> Feature:
     """Count updates a second over the last ``window`` of them, by the events' own time.
 
-    A burst within one millisecond counts as lasting one millisecond.
+    ``n / (t - t[n])``. A burst within one millisecond counts as lasting one millisecond.
 
     Parameters
     ----------
@@ -38,6 +38,10 @@ def tick_rate(window: int = 100, *, bars: str | None = None) -> Feature:
         At least 1.
     bars : str or None
         Bar length; None counts ticks.
+
+    >>> from kernel_lib.market.tick import make_ticks
+    >>> tick_rate(1)(make_ticks([0, 500_000_000], [1.0, 1.0], [1.1, 1.1])).tolist()
+    [nan, 2.0]
     """
     n = whole("window", window)
     return Feature("tick_rate", {"window": n}, _update, [0.0, n, 0.0, 0.0, *[0.0] * n], warmup=n + 1, bars=bars)

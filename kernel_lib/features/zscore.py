@@ -26,7 +26,8 @@ def _update(s: npt.NDArray[np.float64], bar: Bar) -> None:
 def zscore(window: int = 100, *, bars: str | None = None) -> Feature:
     """Say how many standard deviations the price stands from its own recent mean.
 
-    The deviation is the population's (divided by n); the newest price is inside the window; a flat window gives 0.
+    ``(x - mean(x)) / stdev(x)`` over the window. The deviation is the population's (divided by n); the newest price
+    is inside the window; a flat window gives 0.
 
     Parameters
     ----------
@@ -34,6 +35,9 @@ def zscore(window: int = 100, *, bars: str | None = None) -> Feature:
         At least 2.
     bars : str or None
         Bar length; None runs it on ticks (mid price).
+
+    >>> zscore(2)([1.0, 3.0]).tolist()
+    [nan, 1.0]
     """
     n = whole("window", window, least=2)
     return Feature("zscore", {"window": n}, _update, [0.0, n, *[0.0] * ring_size(n)], warmup=n, bars=bars)
