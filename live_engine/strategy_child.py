@@ -102,12 +102,12 @@ def _give_back() -> None:
 
 
 def _seed_cache() -> None:
-    # The engine's compiled platform code, copied because numba insists on a writable cache.
+    # The engine's compiled platform code, as links because numba insists on a writable cache; it replaces, never writes.
     parent = os.environ.get("TICKHUB_CACHE")
     if parent and os.path.isdir(_CACHE_SEED):
         target = Path(parent) / "machine-code"
         if not target.exists():
-            shutil.copytree(_CACHE_SEED, target, copy_function=shutil.copy2)
+            shutil.copytree(_CACHE_SEED, target, copy_function=os.symlink)
 
 
 if __name__ == "__main__":

@@ -278,8 +278,7 @@ def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, tuple[str, ..
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise Misconfigured(f"{strategy.name}: each x.NAME must be one feature's output, {', '.join(twice)} is of two")
-    lines = ["def advance(fs, forming, time_ns, bid, ask):"]
-    lines += ["    mid = (bid + ask) * 0.5", "    spread = ask - bid"]
+    lines = ["    mid = (bid + ask) * 0.5", "    spread = ask - bid"]
     lines += [f"    due = {strategy.on == 'tick'}"]
     for k, length in enumerate(lengths):
         decides = strategy.on != "tick" and length in _decision_bar(strategy)
@@ -310,27 +309,30 @@ def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, tuple[str, ..
     if places:
         unready = " or ".join(f"math.isnan(fs[{place}])" for place in places)
         lines += [f"    if due and ({unready}):", "        due = False"]
-    lines += ["    return due", ""]
+    advance = lines
     shown = ", ".join(f"fs[{place}]" for place in places)
     see = f"X({shown + ', ' if shown else ''}bid, ask, (bid + ask) * 0.5, ask - bid, time_ns)"
     position = (
         "Position(exposure_of(m, v), v.units * z.lot_step, v.entry_price, v.floating_minor / z.minor, v.open_time_ns, "
         "v.equity_minor / z.minor)"
     )
-    lines += ["def gather(fs, m, z, v, time_ns, bid, ask):"]
-    lines += [f"    return {see}, {position}", ""]
-    lines += [
-        "def propose(fs, forming, m, z, v, time_ns, bid, ask, p):",
-        "    if m.faulted != 0 or not compiled_advance(fs, forming, time_ns, bid, ask):",
+    # The body stands in both forms as text: numba takes long to inline, and a call with an array costs at each tick.
+    body = [
+        "    if m.faulted != 0:",
+        "        return 0.0, 0, 0, 0, HOLD",
+        *advance,
+        "    if not due:",
         "        return 0.0, 0, 0, 0, HOLD",
         f"    x = {see}",
         f"    position = {position}",
         "    return sized(m, z, v, float(decide(x, position, p)), x.mid)",
         "",
-        "def propose_live(fs, forming, memory, sizing, view, time_ns, bid, ask, p):",
-        "    return compiled_propose(fs, forming, memory[0], sizing[0], view[0], time_ns, bid, ask, p)",
-        "",
     ]
+    lines = ["def advance(fs, forming, time_ns, bid, ask):", *advance, "    return due", ""]
+    lines += ["def gather(fs, m, z, v, time_ns, bid, ask):", f"    return {see}, {position}", ""]
+    lines += ["def propose(fs, forming, m, z, v, time_ns, bid, ask, p):", *body]
+    lines += ["def propose_live(fs, forming, memory, sizing, view, time_ns, bid, ask, p):"]
+    lines += ["    m, z, v = memory[0], sizing[0], view[0]", *body]
     calls = tuple(each.update for each in strategy.features.values())
     return "\n".join(lines), (*names, *RESERVED), calls
 
@@ -373,8 +375,7 @@ def _compiled_step(source: str, fields: tuple[str, ...], updates: tuple[Any, ...
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), namespace)  # noqa: S102  (generated here, from checked names)
     # Inlined before typing: an array passed to a function costs four reference counts, a quarter of the tick.
-    namespace["compiled_advance"] = njit(nogil=True, inline="always")(namespace["advance"])
-    propose = namespace["compiled_propose"] = njit(nogil=True, inline="always")(namespace["propose"])
+    propose = njit(nogil=True, inline="always")(namespace["propose"])
     live = njit(nogil=True)(namespace["propose_live"])
     return _Step(propose, live, njit(nogil=True)(namespace["advance"]), namespace["gather"])
 
