@@ -102,7 +102,7 @@ def _give_back() -> None:
 
 
 def _seed_cache() -> None:
-    # The engine's compiled platform code, as links because numba insists on a writable cache; it replaces, never writes.
+    # The compiled platform code, as links: numba wants a writable cache, but replaces files and never writes into one.
     parent = os.environ.get("TICKHUB_CACHE")
     if parent and os.path.isdir(_CACHE_SEED):
         target = Path(parent) / "machine-code"
