@@ -22,6 +22,17 @@ CASES = [
     ("adx", f.adx(14), {"value": "adx", "plus": "pdi", "minus": "mdi"}),
     ("stoch", f.stochastic(14, 3, 3), {"value": "k", "signal": "d"}),
     ("bb", f.zscore(20), {"value": "zScore"}),
+    ("bb", f.bollinger_width(20, 2.0), {"value": "width", "percent_b": "percentB"}),
+    ("wma", f.wma(14), {"value": "wma"}),
+    ("hma", f.hma(14), {"value": "hma"}),
+    ("cci", f.cci(20), {"value": "cci"}),
+    ("willr", f.williams_r(14), {"value": "williamsR"}),
+    ("roc", f.roc(14), {"value": "roc"}),
+    ("roc", f.momentum(14), {"value": "momentum"}),
+    ("stdev", f.stdev(14), {"value": "stdDev"}),
+    ("stdev", f.zscore(14), {"value": "zScore"}),
+    ("obv", f.obv(), {"value": "obv"}),
+    ("supertrend", f.supertrend(10, 3.0), {"value": "superTrend"}),
 ]
 
 
@@ -34,17 +45,49 @@ def quotes(data_dir: Path) -> np.ndarray:
     return bars
 
 
+def published(data_dir: Path, file: str, field: str) -> np.ndarray:
+    path = data_dir / "reference/skender_stock_indicators/results" / f"{file}.standard.json"
+    rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    return np.array([row.get(field) if row.get(field) is not None else np.nan for row in rows], dtype=np.float64)
+
+
 @pytest.mark.parametrize(("file", "feature", "fields"), CASES, ids=[f"{c[0]}-{c[1]!r}" for c in CASES])
 def test_it_agrees_with_stock_indicators(data_dir: Path, file: str, feature: f.Feature, fields: dict[str, str]) -> None:
-    path = data_dir / "reference/skender_stock_indicators/results" / f"{file}.standard.json"
-    published = json.loads(path.read_text(encoding="utf-8-sig"))
     shown = feature(quotes(data_dir))
     shown = shown if isinstance(shown, dict) else {"value": shown}
     for ours, theirs in fields.items():
-        expected = np.array([row.get(theirs) if row.get(theirs) is not None else np.nan for row in published])
+        expected = published(data_dir, file, theirs)
         both = np.isfinite(expected) & np.isfinite(shown[ours])
         assert both.sum() >= len(expected) - feature.warmup
         np.testing.assert_allclose(shown[ours][both], expected[both], rtol=1e-9, atol=1e-9)
+
+
+def test_aroon_differs_only_where_the_extreme_is_there_twice(data_dir: Path) -> None:
+    """Theirs counts the oldest of equal extremes, ours the newest, as TA-Lib and Tulip do."""
+    bars = quotes(data_dir)
+    shown = f.aroon(25)(bars)
+    for ours, theirs, prices in (("up", "aroonUp", bars["high"]), ("down", "aroonDown", -bars["low"])):
+        expected = published(data_dir, "aroon", theirs)
+        within = np.lib.stride_tricks.sliding_window_view(prices, 26)
+        tied = np.r_[np.zeros(25, bool), (within == within.max(axis=1, keepdims=True)).sum(axis=1) > 1]
+        assert 0 < tied.sum() < 30
+        clear = np.isfinite(expected) & ~tied
+        np.testing.assert_allclose(shown[ours][clear], expected[clear], rtol=1e-12)
+
+
+def test_the_parabolic_stop_meets_the_published_one_after_the_first_turns(data_dir: Path) -> None:
+    """Theirs shows nothing before its first turn, and lets a turning bar reach beyond the stop; TA-Lib and ours do not."""
+    bars = quotes(data_dir)
+    expected = published(data_dir, "psar", "sar")
+    shown = f.parabolic_sar(0.02, 0.2)(bars)
+    other = np.flatnonzero(~np.isclose(shown["value"], expected, rtol=1e-9, atol=0.0))
+    assert other[other >= 40].tolist() == [250]
+    assert shown["side"][250] == -shown["side"][249]
+    assert shown["value"][250] == bars["low"][250] < expected[250]
+
+
+def test_the_volume_weighted_price_of_one_long_day_is_the_published_one(data_dir: Path) -> None:
+    np.testing.assert_allclose(f.vwap()(quotes(data_dir)), published(data_dir, "vwap", "vwap"), rtol=1e-12)
 
 
 def test_donchian_holds_the_published_channel_one_bar_later(data_dir: Path) -> None:
