@@ -3,14 +3,19 @@
 Nothing heavy is imported until a learner trains. To add one: a file, and a line here.
 """
 
+from kernel_lib.models.autoencoder_anomaly_detector import AutoencoderAnomalyDetector
+from kernel_lib.models.cnn_pattern_recognizer import CnnPatternRecognizer
+from kernel_lib.models.gan_data_augmenter import GanDataAugmenter
 from kernel_lib.models.gradient_boosting import GradientBoosting
 from kernel_lib.models.isolation_forest import IsolationForest
 from kernel_lib.models.kmeans_clustering import KMeansClustering
 from kernel_lib.models.learner import Learner
 from kernel_lib.models.linear_regression import LinearRegression
 from kernel_lib.models.logistic_regression import LogisticRegression
+from kernel_lib.models.lstm_predictor import LstmPredictor
 from kernel_lib.models.random_forest import RandomForest
 from kernel_lib.models.svm import Svm
+from kernel_lib.models.transformer_sequence_analyzer import TransformerSequenceAnalyzer
 from kernel_lib.models.xgboost import XGBoost
 
 __all__ = ["CATALOGUE"]
@@ -20,6 +25,7 @@ CATALOGUE: dict[str, type[Learner]] = {
     each.key: each
     for each in (
         RandomForest, XGBoost, Svm, LinearRegression, LogisticRegression, KMeansClustering, IsolationForest,
-        GradientBoosting,
+        GradientBoosting, LstmPredictor, CnnPatternRecognizer, TransformerSequenceAnalyzer, GanDataAugmenter,
+        AutoencoderAnomalyDetector,
     )
 }  # fmt: skip

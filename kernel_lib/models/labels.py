@@ -62,19 +62,21 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def forward_return(close: npt.ArrayLike, horizon: int = 1) -> Labels:
-    """Give the logarithmic return over the next ``horizon`` rows, ``ln(close[i + h] / close[i])``.
+    """Give the logarithmic return over the next ``horizon`` rows in percent, ``100 * ln(close[i + h] / close[i])``.
+
+    Percent, because a prediction is rounded to six decimals: a minute's return of 0.00001 would keep two digits.
 
     >>> forward_return([1.0, 2.0, 4.0]).values.round(4).tolist()
-    [0.6931, 0.6931, nan]
+    [69.3147, 69.3147, nan]
     """
     prices, horizon = _prices(close), _horizon(horizon)
     values = np.full(len(prices), np.nan)
     if horizon < len(prices):
-        values[:-horizon] = np.log(prices[horizon:] / prices[:-horizon])
-    return _fixed(f"forward_return({horizon})", "value", values, horizon)
+        values[:-horizon] = 100.0 * np.log(prices[horizon:] / prices[:-horizon])
+    return _fixed(f"forward_return_pct({horizon})", "value", values, horizon)
 
 
-def direction(close: npt.ArrayLike, horizon: int = 1, *, threshold: float = 0.0) -> Labels:
+def direction(close: npt.ArrayLike, horizon: int = 1, *, threshold_pct: float = 0.0) -> Labels:
     """Say whether the price will be higher (+1) or lower (-1) ``horizon`` rows on.
 
     Parameters
@@ -83,37 +85,37 @@ def direction(close: npt.ArrayLike, horizon: int = 1, *, threshold: float = 0.0)
         Positive prices.
     horizon : int
         Rows ahead.
-    threshold : float
-        Absolute logarithmic return at or below which the outcome is 0, "flat". With 0 an unchanged price is counted
+    threshold_pct : float
+        Absolute logarithmic return in percent at or below which the outcome is 0, "flat". With 0 an unchanged price is counted
         as -1, "not higher", so that there are two classes.
 
     >>> direction([1.0, 2.0, 1.0]).values.tolist()
     [1.0, -1.0, nan]
     """
-    if not np.isfinite(threshold) or threshold < 0:
-        raise BadData(f"threshold must be a return of 0 or more, it was {threshold!r}")
+    if not np.isfinite(threshold_pct) or threshold_pct < 0:
+        raise BadData(f"threshold_pct must be a return in percent, 0 or more, it was {threshold_pct!r}")
     ahead = forward_return(close, horizon).values
-    if threshold == 0.0:
+    if threshold_pct == 0.0:
         values = np.where(np.isnan(ahead), np.nan, np.where(ahead > 0, 1.0, -1.0))
         return _fixed(f"direction({horizon})", "direction", values, horizon)
-    values = np.where(np.isnan(ahead), np.nan, np.where(np.abs(ahead) <= threshold, 0.0, np.sign(ahead)))
-    return _fixed(f"direction({horizon}, threshold={threshold:g})", "direction", values, horizon)
+    values = np.where(np.isnan(ahead), np.nan, np.where(np.abs(ahead) <= threshold_pct, 0.0, np.sign(ahead)))
+    return _fixed(f"direction({horizon}, threshold_pct={threshold_pct:g})", "direction", values, horizon)
 
 
 def volatility(close: npt.ArrayLike, horizon: int = 12) -> Labels:
-    """Give the realised volatility of the next ``horizon`` rows: the root mean square of their logarithmic returns.
+    """Give the realised volatility of the next ``horizon`` rows in percent, the root mean square of returns.
 
     A row's standard deviation about zero, not brought to a year.
 
     >>> round(float(volatility([1.0, 1.01, 1.0, 1.01], horizon=2).values[0]), 6)
-    0.00995
+    0.995033
     """
     prices, horizon = _prices(close), _horizon(horizon)
     values = np.full(len(prices), np.nan)
     if horizon < len(prices):
         squares = np.lib.stride_tricks.sliding_window_view(np.diff(np.log(prices)) ** 2, horizon)
-        values[:-horizon] = np.sqrt(squares.mean(axis=1))
-    return _fixed(f"volatility({horizon})", "value", values, horizon)
+        values[:-horizon] = 100.0 * np.sqrt(squares.mean(axis=1))
+    return _fixed(f"volatility_pct({horizon})", "value", values, horizon)
 
 
 def momentum(close: npt.ArrayLike, horizon: int = 12, *, span: int = 48) -> Labels:
@@ -123,21 +125,21 @@ def momentum(close: npt.ArrayLike, horizon: int = 12, *, span: int = 48) -> Labe
     one-row returns up to row ``i`` with ``span``, RiskMetrics' volatility. NaN for the first ``span`` rows too.
     """
     prices, horizon, span = _prices(close), _horizon(horizon), _horizon(span)
-    ahead = forward_return(prices, horizon).values
+    ahead = forward_return(prices, horizon).values / 100.0
     scale = past_volatility(prices, span) * np.sqrt(horizon)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.where(scale > 0, ahead / scale, np.nan)
     return _fixed(f"momentum({horizon}, span={span})", "value", values, horizon)
 
 
-def outlook(close: npt.ArrayLike, horizon: int = 12, *, threshold: float = 0.0, span: int = 48) -> Labels:
+def outlook(close: npt.ArrayLike, horizon: int = 12, *, threshold_pct: float = 0.0, span: int = 48) -> Labels:
     """Join direction, volatility and momentum of the same horizon: what the networks learn at once.
 
     >>> outlook([1.0, 1.1, 1.0, 1.2, 1.1, 1.3], horizon=2, span=2).values.shape
     (6, 3)
     """
     parts = [
-        direction(close, horizon, threshold=threshold),
+        direction(close, horizon, threshold_pct=threshold_pct),
         volatility(close, horizon),
         momentum(close, horizon, span=span),
     ]
