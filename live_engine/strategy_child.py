@@ -12,10 +12,13 @@ import os
 import shutil
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 _CACHE_SEED = "/opt/machine-code"
+#: Loading that took so long compiled something.
+_COMPILED_S = 0.1
 
 
 def main() -> None:
@@ -79,8 +82,10 @@ def main() -> None:
                 continue
             _, slot, epoch, seq, content = whole
             try:
+                began = time.monotonic()
                 proposers[slot] = load(content)
-                _give_back()
+                if time.monotonic() - began > _COMPILED_S:
+                    _give_back()
                 reason = proposers[slot].plain_python.encode("utf-8", "replace")[:500]
                 line.send(wire.HEADER.pack(wire.LOADED, slot, epoch, seq) + reason)
             except Exception as error:

@@ -130,7 +130,7 @@ class Proposer:
     def __init__(self, strategy: Strategy, instrument: Instrument, account: AccountConfig | None = None) -> None:
         account = account or AccountConfig()
         self.strategy = strategy
-        self.features = np.concatenate([np.zeros(0), *(each.state for each in strategy.features.values())])
+        self.features = np.concatenate([np.zeros(0), *(_padded(each.state) for each in strategy.features.values())])
         lengths = sorted(
             {each.bars_ns for each in strategy.features.values() if each.bars_ns} | _decision_bar(strategy)
         )
@@ -237,6 +237,11 @@ def _sized_rows(memory: Any, sizing: Any, view: Any, target: float, mid: float) 
     return sized(memory[0], sizing[0], view[0], target, mid)
 
 
+def _padded(state: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # In steps of 32 numbers, so that windows of about the same length give the same source, which compiles once.
+    return np.concatenate([state, np.zeros(-state.size % 32)])
+
+
 def _decision_bar(strategy: Strategy) -> set[int]:
     from kernel_lib.market.bar import bar_length_ns
 
@@ -270,11 +275,11 @@ def _compose(strategy: Strategy, lengths: list[int]) -> tuple[str, tuple[str, ..
     places: list[int] = []
     at = 0
     for index, (name, feature) in enumerate(strategy.features.items()):
-        updates[feature.bars_ns].append(f"update_{index}(fs[{at}:{at + feature.state.size}], bar)  # {name}")
+        updates[feature.bars_ns].append(f"update_{index}(fs[{at}:{at + _padded(feature.state).size}], bar)  # {name}")
         for column, output in enumerate(feature.outputs):
             names.append(name if column == 0 else f"{name}_{output}")
             places.append(at + column)
-        at += feature.state.size
+        at += _padded(feature.state).size
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise Misconfigured(f"{strategy.name}: each x.NAME must be one feature's output, {', '.join(twice)} is of two")
