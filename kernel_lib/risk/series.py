@@ -91,7 +91,7 @@ def matched(values: Any, other: Any, name: str = "benchmark") -> tuple[Floats, F
     """
     if np.ndim(other) == 2 and np.shape(other)[1] == 1:
         other = other.iloc[:, 0] if hasattr(other, "iloc") else np.asarray(other)[:, 0]
-    if hasattr(values, "index") and hasattr(other, "index") and hasattr(values, "to_frame"):
+    if hasattr(values, "to_frame") and hasattr(other, "to_frame"):
         both = values.rename("values").to_frame().join(other.rename("other"), how="outer")
         values, other = both["values"], both["other"]
     first = series(values)

@@ -1,0 +1,197 @@
+"""What a portfolio would lose in a bad day that happened, and in shocks that are made up.
+
+Two tables: the worst days of the recorded history applied to today's positions, and fixed shocks by currency. Shocks
+are moves of a currency against the account's; a pair moves by what its two legs do.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from kernel_lib.errors import BadData
+from kernel_lib.risk.series import complete, table
+from kernel_lib.risk.shown import fraction_pct, money, rows_html
+
+__all__ = ["SHOCKS", "Scenario", "StressReport", "shock", "stress_report", "worst_days"]
+
+_MAJORS = ("EUR", "GBP", "AUD", "NZD", "CAD", "CHF", "JPY", "XAU", "XAG")
+
+#: Fixed shocks: fractional moves of currencies and metals against a dollar account, 0 where not named. The dated
+#: ones are rounded moves of the day from one New York close to the next.
+SHOCKS: dict[str, dict[str, float]] = {
+    "franc floor breaks (15 January 2015)": {"CHF": 0.20, "EUR": -0.02},
+    "sterling vote (24 June 2016)": {"GBP": -0.08, "EUR": -0.024, "JPY": 0.04, "XAU": 0.05},
+    "yen flash crash (3 January 2019)": {"JPY": 0.04, "AUD": -0.035, "NZD": -0.025},
+    "dollar up 5 %": dict.fromkeys(_MAJORS, -0.05),
+    "dollar down 5 %": dict.fromkeys(_MAJORS, 0.05),
+    "gold down 10 %": {"XAU": -0.10, "XAG": -0.15},
+    "risk off": {"AUD": -0.05, "NZD": -0.05, "CAD": -0.03, "GBP": -0.03, "JPY": 0.04, "CHF": 0.03, "XAU": 0.03},
+}  # fmt: skip
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One scenario's outcome.
+
+    Parameters
+    ----------
+    name : str
+        Of the shock, or the day.
+    kind : {"history", "shock"}
+    gain : float
+        Money; negative is a loss.
+    by_name : dict of str to float
+        Gain by instrument (history) or currency (shock).
+    """
+
+    name: str
+    kind: str
+    gain: float
+    by_name: dict[str, float]
+
+
+class StressReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcomes from the worst to the mildest.
+
+    Parameters
+    ----------
+    scenarios : tuple of Scenario
+    currency : str
+    equity : float
+        NaN when unknown; losses are shown as a share of it.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    currency: str
+    equity: float
+
+    @property
+    def worst(self) -> Scenario:
+        """The scenario that loses most."""
+        return self.scenarios[0]
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for each in self.scenarios:
+            hurt = min(each.by_name.items(), key=lambda item: item[1], default=("", 0.0))
+            rows.append(
+                [each.name, money(each.gain, self.currency), fraction_pct(each.gain / self.equity),
+                 f"{hurt[0]} {money(hurt[1])}" if hurt[1] < 0 else ""]
+            )  # fmt: skip
+        return rows_html("Stress", ("scenario", "gain", "of equity", "hurts most"), rows)
+
+    def plot(self) -> Any:
+        """Draw the outcomes; give the matplotlib Figure."""
+        from matplotlib.figure import Figure
+
+        shown = self.scenarios[::-1]
+        figure = Figure(figsize=(9, 1 + 0.3 * len(shown)), layout="constrained")
+        axes = figure.subplots()
+        axes.barh([each.name for each in shown], [each.gain for each in shown],
+                  color=["tab:green" if each.gain >= 0 else "tab:red" for each in shown])  # fmt: skip
+        axes.axvline(0.0, color="black", lw=0.6)
+        axes.set_xlabel(f"gain, {self.currency}" if self.currency else "gain")
+        return figure
+
+
+def worst_days(
+    returns: Any, exposures: Any, *, count: int = 10, labels: Sequence[Any] | None = None
+) -> tuple[Scenario, ...]:
+    """Apply the worst days of history to today's exposures.
+
+    Parameters
+    ----------
+    returns : array_like or DataFrame, shape (n_days, n_instruments)
+        The index of a DataFrame names the days.
+    exposures : array_like, shape (n_instruments,)
+        Money, short negative.
+    count : int
+        How many; all of them when history is shorter.
+    labels : sequence or None
+        Names of the days, in place of the index.
+
+    >>> found = worst_days([[0.01, 0.0], [-0.02, 0.01], [0.0, -0.05]], [1000.0, 100.0], count=2)
+    >>> [(each.name, round(each.gain, 2)) for each in found]
+    [('1', -19.0), ('2', -5.0)]
+    """
+    rates, names = table(returns, least=1)
+    amounts = complete(exposures, "exposures")
+    if len(amounts) != len(names):
+        raise BadData(f"exposures must be one for each of the {len(names)} instruments, there were {len(amounts)}")
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise BadData(f"count must be a whole number of at least 1, it was {count!r}")
+    if labels is None:
+        labels = returns.index if hasattr(returns, "columns") else range(len(rates))
+    days = list(labels)
+    if len(days) != len(rates):
+        raise BadData(f"labels must be one for each of the {len(rates)} days, there were {len(days)}")
+    gains = rates @ amounts
+    order = np.argsort(gains, kind="stable")[:count]
+    return tuple(
+        Scenario(
+            name=_day(days[i]), kind="history", gain=float(gains[i]),
+            by_name={name: float(rates[i, j] * amounts[j]) for j, name in enumerate(names)},
+        )
+        for i in order
+    )  # fmt: skip
+
+
+def shock(by_currency: Mapping[str, float], moves: Mapping[str, float], name: str = "shock") -> Scenario:
+    """Apply moves of currencies to an exposure by currency (:attr:`Exposure.by_currency`).
+
+    >>> shock({"EUR": 110_000.0, "GBP": -65_000.0}, {"EUR": -0.02, "GBP": 0.01}).gain
+    -2850.0
+    """
+    for each, move in moves.items():
+        if not (np.isfinite(move) and move > -1.0):
+            raise BadData(f"the move of {each} must be a number above -1, it was {move!r}")
+    gains = {each: float(amount * moves.get(each, 0.0)) for each, amount in by_currency.items()}
+    return Scenario(name=name, kind="shock", gain=sum(gains.values()), by_name=gains)
+
+
+def stress_report(
+    *,
+    returns: Any = None,
+    exposures: Any = None,
+    by_currency: Mapping[str, float] | None = None,
+    shocks: Mapping[str, Mapping[str, float]] | None = None,
+    count: int = 5,
+    currency: str = "",
+    equity: float = float("nan"),
+) -> StressReport:
+    """Run the worst recorded days and the fixed shocks over a portfolio.
+
+    Parameters
+    ----------
+    returns, exposures, count
+        As :func:`worst_days`; None leaves history out.
+    by_currency : mapping of str to float or None
+        As in :class:`~kernel_lib.risk.exposure.Exposure`; None leaves the shocks out.
+    shocks : mapping or None
+        In place of :data:`SHOCKS`.
+
+    Raises
+    ------
+    BadData
+        Neither history nor currencies are given, or one of them is not as it must be.
+
+    >>> report = stress_report(by_currency={"CHF": -50_000.0}, currency="USD", equity=10_000.0)
+    >>> report.worst.name, report.worst.gain
+    ('franc floor breaks (15 January 2015)', -10000.0)
+    """
+    if returns is None and by_currency is None:
+        raise BadData("a stress needs returns with exposures, or exposures by currency")
+    scenarios: list[Scenario] = []
+    if returns is not None:
+        scenarios += worst_days(returns, exposures, count=count)
+    if by_currency is not None:
+        scenarios += [shock(by_currency, moves, name) for name, moves in (shocks or SHOCKS).items()]
+    return StressReport(
+        scenarios=tuple(sorted(scenarios, key=lambda each: each.gain)), currency=currency, equity=equity
+    )
+
+
+def _day(label: Any) -> str:
+    date = getattr(label, "date", None)
+    return str(date()) if callable(date) else str(label)
