@@ -76,7 +76,7 @@ def test_aroon_differs_only_where_the_extreme_is_there_twice(data_dir: Path) -> 
 
 
 def test_the_parabolic_stop_meets_the_published_one_after_the_first_turns(data_dir: Path) -> None:
-    """Theirs shows nothing before its first turn, and lets a turning bar reach beyond the stop; TA-Lib and ours do not."""
+    """Theirs shows nothing before its first turn, and lets a turning bar reach beyond the stop, unlike TA-Lib."""
     bars = quotes(data_dir)
     expected = published(data_dir, "psar", "sar")
     shown = f.parabolic_sar(0.02, 0.2)(bars)

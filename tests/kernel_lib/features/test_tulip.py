@@ -45,7 +45,8 @@ CASES = {
 }
 INPUTS = {
     "aroon": ("high", "low"), "aroonosc": ("high", "low"), "stoch": ("high", "low", "close"),
-    "cci": ("high", "low", "close"), "willr": ("high", "low", "close"), "ultosc": ("high", "low", "close"), "atr": ("high", "low", "close"),
+    "cci": ("high", "low", "close"), "willr": ("high", "low", "close"), "ultosc": ("high", "low", "close"),
+    "atr": ("high", "low", "close"),
     "obv": ("close", "volume"), "ad": ("high", "low", "close", "volume"), "vwma": ("close", "volume"),
 }  # fmt: skip
 
@@ -65,7 +66,7 @@ def vectors(path: Path) -> dict[str, list[np.ndarray]]:
 def test_it_agrees_with_tulip(data_dir: Path, name: str) -> None:
     feature, outputs, factor, n_before = CASES[name]
     rows = vectors(data_dir / "reference" / "tulipindicators" / "untest.txt")[name]
-    inputs = INPUTS.get(name.split()[0], ("close",))
+    inputs = INPUTS.get(name.partition(" ")[0], ("close",))
     bars = np.zeros(len(rows[0]), BAR)
     bars["volume"] = 1.0
     for column in ("open", "high", "low", "close"):
