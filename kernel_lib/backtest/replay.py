@@ -143,7 +143,7 @@ def replay(
     sampler[1] = span_ns[0]
     points = np.zeros(_MAX_POINTS + 16, EQUITY)
     lowest = np.full(1, np.inf)
-    head = (proposer.features, proposer.forming, proposer.memory, proposer.sizing, book.arrays, sampler, points, lowest)
+    head = (proposer.state, proposer.forming, proposer.memory, proposer.sizing, book.arrays, sampler, points, lowest)
     loop = _loop_for(proposer.propose)
     if not proposer.compiles(loop, (ticks, 0, 0, *head, proposer.params)):
         loop = _plain_loop(proposer)

@@ -130,7 +130,7 @@ class Proposer:
     def __init__(self, strategy: Strategy, instrument: Instrument, account: AccountConfig | None = None) -> None:
         account = account or AccountConfig()
         self.strategy = strategy
-        self.features = np.concatenate([np.zeros(0), *(_padded(each.state) for each in strategy.features.values())])
+        self.state = np.concatenate([np.zeros(0), *(_padded(each.state) for each in strategy.features.values())])
         lengths = sorted(
             {each.bars_ns for each in strategy.features.values() if each.bars_ns} | _decision_bar(strategy)
         )
@@ -197,6 +197,15 @@ class Proposer:
             raise
 
     @property
+    def features(self) -> npt.NDArray[np.float64]:
+        """The features' states one after the other, each with its outputs first; a copy."""
+        parts, at = [np.zeros(0)], 0
+        for each in self.strategy.features.values():
+            parts.append(self.state[at : at + each.state.size])
+            at += _padded(each.state).size
+        return np.concatenate(parts)
+
+    @property
     def faulted(self) -> bool:
         """True once the decision raised or gave a target outside [-1, 1]; it is not called again."""
         return bool(self.memory[0]["faulted"])
@@ -207,11 +216,11 @@ class Proposer:
 
     def snapshot(self) -> bytes:
         """Copy the whole state."""
-        return self.features.tobytes() + self.forming.tobytes() + self.memory.tobytes()
+        return self.state.tobytes() + self.forming.tobytes() + self.memory.tobytes()
 
     def restore(self, snapshot: bytes) -> None:
         """Put back what :meth:`snapshot` gave for the same strategy and parameters."""
-        parts = (self.features, self.forming, self.memory)
+        parts = (self.state, self.forming, self.memory)
         expected = sum(part.nbytes for part in parts)
         if len(snapshot) != expected:
             raise Broken(f"{self.strategy.name}: a snapshot must have {expected} bytes, it has {len(snapshot)}")
@@ -221,13 +230,13 @@ class Proposer:
             at += part.nbytes
 
     def _arguments(self, time_ns: int, bid: float, ask: float, view: npt.NDArray[np.void]) -> tuple[Any, ...]:
-        return (self.features, self.forming, self.memory, self.sizing, view, time_ns, bid, ask, self.params)
+        return (self.state, self.forming, self.memory, self.sizing, view, time_ns, bid, ask, self.params)
 
     def _plain(self, time_ns: int, bid: float, ask: float, view: npt.NDArray[np.void]) -> Proposal:
-        if self.faulted or not self._step.advance(self.features, self.forming, time_ns, bid, ask):
+        if self.faulted or not self._step.advance(self.state, self.forming, time_ns, bid, ask):
             return Proposal(0.0, 0, 0, 0, _HOLD)
         m, z, v = (each.view(np.recarray)[0] for each in (self.memory, self.sizing, view))
-        x, position = self._step.gather(self.features, m, z, v, time_ns, bid, ask)
+        x, position = self._step.gather(self.state, m, z, v, time_ns, bid, ask)
         target = float(self.strategy.decide(x, position, self.params))
         return Proposal(*_sized_rows(self.memory, self.sizing, view, target, (bid + ask) * 0.5))
 
