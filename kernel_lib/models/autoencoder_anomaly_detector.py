@@ -12,7 +12,7 @@ from kernel_lib.models.prediction import Shape
 from kernel_lib.models.sample import Sample
 from kernel_lib.models.scaling import Scaler
 from kernel_lib.models.sequence_learner import linear
-from kernel_lib.models.space import Choice, Range, Space, integer, number
+from kernel_lib.models.space import integer, number
 from kernel_lib.models.torch_training import Effort, device, hold_out_newest, optimise, seeded
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ class AutoencoderAnomalyDetector(Learner, frozen=True, kw_only=True):
     kinds: ClassVar[tuple[str, ...]] = ()
     shows: ClassVar[str] = "anomaly"
     packages: ClassVar[tuple[str, ...]] = ("torch", "onnx")
-    space: ClassVar[Space] = {
-        "wide": Choice((8, 16, 32)),
-        "narrow": Range(1, 6),
-        "rate": Range(1e-3, 2e-2, log=True),
-    }
 
     wide: int = 16
     narrow: int = 2

@@ -4,15 +4,20 @@ msgpack, not zip: a reader never unpacks more than it was given. The same model 
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
 from kernel_lib.errors import BadData
 from kernel_lib.models.card import Card
 
-__all__ = ["LARGEST_BUNDLE", "Bundle", "identity", "pack", "unpack"]
+__all__ = [
+    "LARGEST_BUNDLE", "Bundle", "EnsembleBundle", "identity", "pack", "pack_ensemble", "unpack", "unpack_ensemble",
+]  # fmt: skip
 
 FORMAT = "tickhub-model-1"
+ENSEMBLE_FORMAT = "tickhub-ensemble-1"
+_MOST_MEMBERS = 32
 #: A forest of 500 deep trees is about 40 MiB.
 LARGEST_BUNDLE = 64 * 1024**2
 _LARGEST_CARD = 4 * 1024**2
@@ -34,6 +39,15 @@ class Bundle(msgspec.Struct, frozen=True):
     model: bytes
 
 
+class EnsembleBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Members' bundles and their weights."""
+
+    format: str
+    members: tuple[bytes, ...]
+    weights: tuple[float, ...]
+    method: str
+
+
 def identity(bundle: bytes) -> str:
     """Give the SHA-256 of a bundle, as a passport names it."""
     return hashlib.sha256(bundle).hexdigest()
@@ -44,6 +58,35 @@ def pack(model: bytes, card: Card) -> bytes:
     text = msgspec.json.format(msgspec.json.encode(card, order="sorted"), indent=1)
     packed = _Packed(FORMAT, text, _digest(text), model, _digest(model))
     return msgspec.msgpack.encode(packed)
+
+
+def pack_ensemble(members: Sequence[bytes], weights: Sequence[float], method: str) -> bytes:
+    """Join members' bundles and their weights."""
+    return msgspec.msgpack.encode(EnsembleBundle(ENSEMBLE_FORMAT, tuple(members), tuple(weights), method))
+
+
+def unpack_ensemble(bundle: bytes) -> EnsembleBundle | None:
+    """Take an ensemble's bundle apart; None where it is none. Members are not looked into.
+
+    Raises
+    ------
+    BadData
+        An ensemble without two members and a weight from 0 for each, or larger than :data:`LARGEST_BUNDLE`.
+    """
+    if not isinstance(bundle, bytes | bytearray | memoryview) or ENSEMBLE_FORMAT.encode() not in bytes(bundle[:64]):
+        return None
+    if len(bundle) > LARGEST_BUNDLE:
+        raise BadData(f"a model bundle must have at most {LARGEST_BUNDLE:,} bytes, it had {len(bundle):,}")
+    try:
+        packed = msgspec.msgpack.decode(bundle, type=EnsembleBundle)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadData(f"an ensemble's bundle must be whole: {error}") from error
+    weights = packed.weights
+    if packed.format != ENSEMBLE_FORMAT or not 2 <= len(packed.members) == len(weights) <= _MOST_MEMBERS:
+        raise BadData(f"an ensemble must have 2 to {_MOST_MEMBERS} members and a weight for each")
+    if not all(0.0 <= each <= 1.0 for each in weights) or not abs(sum(weights) - 1.0) < 1e-6:
+        raise BadData(f"the weights of an ensemble must be from 0 to 1 and add to 1, they were {weights}")
+    return packed
 
 
 def unpack(bundle: bytes) -> Bundle:

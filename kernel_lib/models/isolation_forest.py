@@ -10,7 +10,7 @@ from kernel_lib.models.learner import Learner
 from kernel_lib.models.onnx_graph import ML_DOMAIN, Graph
 from kernel_lib.models.prediction import Shape
 from kernel_lib.models.sample import Sample
-from kernel_lib.models.space import Range, Space, integer, number
+from kernel_lib.models.space import integer, number
 
 __all__ = ["IsolationForest"]
 
@@ -35,7 +35,6 @@ class IsolationForest(Learner, frozen=True, kw_only=True):
     key: ClassVar[str] = "isolation_forest"
     kinds: ClassVar[tuple[str, ...]] = ()
     shows: ClassVar[str] = "anomaly"
-    space: ClassVar[Space] = {"trees": Range(50, 300), "rows_per_tree": Range(64, 1024, log=True)}
 
     trees: int = 100
     rows_per_tree: int = 256

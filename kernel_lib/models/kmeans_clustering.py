@@ -12,7 +12,7 @@ from kernel_lib.models.learner import Learner
 from kernel_lib.models.onnx_graph import Graph
 from kernel_lib.models.sample import Sample
 from kernel_lib.models.scaling import Scaler
-from kernel_lib.models.space import Range, Space, integer
+from kernel_lib.models.space import integer
 
 __all__ = ["KMeansClustering"]
 
@@ -38,7 +38,6 @@ class KMeansClustering(Learner, frozen=True, kw_only=True):
     key: ClassVar[str] = "kmeans_clustering"
     kinds: ClassVar[tuple[str, ...]] = ()
     shows: ClassVar[str] = "clusters"
-    space: ClassVar[Space] = {"clusters": Range(2, 12)}
 
     clusters: int = 4
     starts: int = 4

@@ -86,8 +86,8 @@ def direction(close: npt.ArrayLike, horizon: int = 1, *, threshold_pct: float = 
     horizon : int
         Rows ahead.
     threshold_pct : float
-        Absolute logarithmic return in percent at or below which the outcome is 0, "flat". With 0 an unchanged price is counted
-        as -1, "not higher", so that there are two classes.
+        Absolute logarithmic return in percent at or below which the outcome is 0, "flat". With 0 an unchanged price is
+        counted as -1, "not higher", so that there are two classes.
 
     >>> direction([1.0, 2.0, 1.0]).values.tolist()
     [1.0, -1.0, nan]

@@ -19,14 +19,14 @@ from kernel_lib.errors import BadData, Misconfigured, Refused
 from kernel_lib.models.calibration import Calibration, Method, fit_chances, fit_score, fit_side
 from kernel_lib.models.card import Card, array_identity, note_features, versions
 from kernel_lib.models.core import Core, raw_rows
-from kernel_lib.models.model import Model
+from kernel_lib.models.model import Model, Unseen
 from kernel_lib.models.prediction import Shape
 from kernel_lib.models.sample import Sample, make_sample
 from kernel_lib.models.scores import scores
 from kernel_lib.models.space import Space
 from kernel_lib.models.splits import walk_forward
 
-__all__ = ["Learner"]
+__all__ = ["Learner", "judged"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -114,13 +114,15 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             raise BadData(f"a seed must be a whole number from 0 to 2147483647, it was {seed!r}")
         if self.calibration not in ("sigmoid", "isotonic", "none"):
             raise BadData(f"calibration must be 'sigmoid', 'isotonic' or 'none', it was {self.calibration!r}")
+        if isinstance(self.folds, bool) or not isinstance(self.folds, int) or not 2 <= self.folds <= 50:
+            raise BadData(f"folds must be a whole number from 2 to 50, it was {self.folds!r}")
         sample = make_sample(X, y, names=names, times_ns=times_ns, kinds=self.kinds, least_rows=self.least_rows)
         self.check(sample)
         shape = self.shape(sample)
         folds = list(_watched(self.out_of_sample(sample, seed=int(seed)), self.folds, self.key, progress))
         core = self.train(sample, seed=int(seed), progress=progress)
         agreed = self.agreed(core, [(each, rows) for each, rows, _ in folds], sample.X)
-        calibration, found, n_scored = _judged(self, shape, sample, folds, agreed)
+        calibration, found, unseen = judged(self, shape, sample, folds, agreed)
         times = sample.times_ns
         card = Card(
             learner=self.key,
@@ -139,11 +141,11 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             features_sha256=array_identity(sample.X),
             outcomes_sha256=array_identity(sample.y),
             scores={name: float(each) if np.isfinite(each) else None for name, each in found.items()},
-            scored_rows=n_scored,
+            scored_rows=len(unseen.rows),
             calibration=calibration,
             versions=versions(self.packages),
         )
-        return Model(core, card)
+        return Model(core, card, unseen)
 
     def predict(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse: a learner has not learned yet.
@@ -188,13 +190,13 @@ def answers(core: Core, x: Floats, rows: npt.NDArray[np.int64]) -> Floats:
     return raw_rows(core, x[: rows[-1] + 1], width)[rows]
 
 
-def _judged(
+def judged(
     learner: Learner,
     shape: Shape,
     sample: Sample,
     folds: Sequence[tuple[Core, npt.NDArray[np.int64], Floats]],
     agreed: Floats | None,
-) -> tuple[Calibration, dict[str, float], int]:
+) -> tuple[Calibration, dict[str, float], Unseen]:
     """Fit the calibration on all unseen answers; score each fold with the calibration of the folds before it."""
     if not folds:
         raise BadData("out-of-sample answers need training rows with every direction; the first ones have too few")
@@ -227,10 +229,11 @@ def _judged(
             columns.append(calibrated(before).columns(raw[here]))
             taken.append(np.flatnonzero(here))
     if not columns:
-        return final, {}, 0
+        raise BadData("at least two folds with answers are needed to score a model; give more rows or fewer folds")
     scored = np.concatenate(taken)
-    reference = getattr(final, "reference", 0.0)
-    return final, scores(shape, np.concatenate(columns), outcomes[scored], reference), len(scored)
+    unseen = Unseen(rows[usable][scored], np.concatenate(columns), outcomes[scored])
+    found = scores(shape, unseen.columns, unseen.outcomes, getattr(final, "reference", 0.0))
+    return final, found, unseen
 
 
 def _watched(folds: Iterator[Any], n_folds: int, key: str, progress: bool) -> Iterator[Any]:

@@ -7,17 +7,20 @@ say what the engine will say.
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.errors import BadData
-from kernel_lib.models.bundle import identity, unpack
+from kernel_lib.models.bundle import identity, unpack, unpack_ensemble
 from kernel_lib.models.card import Card
 from kernel_lib.models.onnx_inspection import inspect
 from kernel_lib.models.prediction import Prediction
 from kernel_lib.models.sample import LARGEST, rows_in_order
+
+if TYPE_CHECKING:
+    from kernel_lib.models.loaded_ensemble import LoadedEnsemble
 
 __all__ = ["LoadedModel", "load_model"]
 
@@ -25,14 +28,14 @@ __all__ = ["LoadedModel", "load_model"]
 _SAFE_SQUARES = LARGEST**2
 
 
-def load_model(bundle: bytes) -> "LoadedModel":
+def load_model(bundle: bytes) -> "LoadedModel | LoadedEnsemble":
     """Check a bundle and make it ready.
 
     Parameters
     ----------
     bundle : bytes
-        What :meth:`Model.bundle` wrote. Everything in it is checked before ONNX Runtime sees it: digests, size,
-        operators (only those that our exports use), shapes, no outside files, no nested graphs.
+        What :meth:`Model.bundle` or :meth:`Ensemble.bundle` wrote. Everything in it is checked before ONNX Runtime
+        sees it: digests, size, operators (only those that our exports use), shapes, no outside files, no nested graphs.
 
     Raises
     ------
@@ -41,6 +44,15 @@ def load_model(bundle: bytes) -> "LoadedModel":
     Refused
         A graph with something in it that may harm: code ``"model_operator"``, ``"model_external"`` and so on.
     """
+    together = unpack_ensemble(bundle)
+    if together is not None:
+        from kernel_lib.models.loaded_ensemble import LoadedEnsemble
+
+        return LoadedEnsemble([_one(each) for each in together.members], together.weights, identity(bundle))
+    return _one(bundle)
+
+
+def _one(bundle: bytes) -> "LoadedModel":
     parts = unpack(bundle)
     card = parts.card
     _check_card(card)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from kernel_lib.errors import BadData
 from kernel_lib.models.card import Card, Facts
@@ -11,7 +13,24 @@ from kernel_lib.models.core import Core, raw_rows
 from kernel_lib.models.prediction import Prediction
 from kernel_lib.models.sample import rows_in_order
 
-__all__ = ["Model"]
+__all__ = ["Model", "Unseen"]
+
+
+class Unseen(msgspec.Struct, frozen=True):
+    """Answers to rows that a fold's model had not seen, calibrated with the folds before it.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (n,)
+        Row numbers of what the model was fitted on.
+    columns : ndarray of float, shape (n, n_columns)
+        As :attr:`Shape.columns` names them.
+    outcomes : ndarray of float, shape (n,) or (n, 3)
+    """
+
+    rows: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.float64]
+    outcomes: npt.NDArray[np.float64]
 
 
 class Model:
@@ -23,11 +42,14 @@ class Model:
         The fitted estimator.
     card : Card
         With the calibration in it.
+    unseen : Unseen
+        On what the card's scores rest.
     """
 
-    def __init__(self, core: Core, card: Card) -> None:
+    def __init__(self, core: Core, card: Card, unseen: Unseen) -> None:
         self.core = core
         self.card = card
+        self.unseen = unseen
 
     @property
     def features(self) -> tuple[str, ...]:

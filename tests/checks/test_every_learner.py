@@ -231,4 +231,5 @@ def test_every_learner_of_the_missions_list_is_there() -> None:
         "isolation_forest", "gradient_boosting", "lstm_predictor", "cnn_pattern_recognizer",
         "transformer_sequence_analyzer", "gan_data_augmenter", "autoencoder_anomaly_detector",
     ]  # fmt: skip
-    assert all(learner.key == key and learner.space for key, learner in CATALOGUE.items())
+    assert all(learner.key == key for key, learner in CATALOGUE.items())
+    assert all(bool(learner.space) == bool(learner.kinds) for learner in CATALOGUE.values())
