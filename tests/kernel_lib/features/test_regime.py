@@ -38,7 +38,7 @@ def as_hmm(feature: f.Feature):
 
 
 def test_the_filter_gives_hmmlearns_probabilities_of_the_newest_state(fitted: f.Feature) -> None:
-    """At the end of a stretch smoothed and filtered probabilities are one; so each row is asked with its future cut off."""
+    """At the end of a stretch smoothed and filtered probabilities are one, so each row's future is cut off."""
     close = prices(400, seed=6)
     shown = fitted(close)
     seen = observations(close, 10)
