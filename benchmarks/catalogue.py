@@ -18,6 +18,7 @@ CATALOGUE = {
     "replay": Benchmark("replay", "moving-average cross over ticks, beside hftbacktest and NautilusTrader", 600.0),
     "orders": Benchmark("orders", "the cost of an order, early and late in a run"),
     "features": Benchmark("thirty_features", "thirty features: replayed, and in one live call"),
+    "risk": Benchmark("risk", "value at risk of a large portfolio, the verdict on an order, a tick validated"),
     "cold": Benchmark("cold", "import and first backtest in a fresh interpreter"),
     "desk": Benchmark("desk", "tick bytes in to order handed to the broker, in the desk process"),
     "link": Benchmark("link", "agent, bridge, bus, desk over loopback: how long, and nothing lost", 1800.0),

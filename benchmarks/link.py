@@ -1,7 +1,6 @@
 """Agent to decision over loopback: how long at a thousand ticks a second, and whether of a million one is lost.
 
-The time is that from the agent's read of a block to the desk's receipt, exact from the journal, plus the desk's
-time for each tick of the block at the same percentile: an upper bound of the whole.
+The time is the desk's own count for each tick, from the agent's read of its block to the answer of the strategy.
 """
 
 import json
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.approved import TENANT
 from benchmarks.loopback import Loopback, loopback, write_ticks
@@ -23,9 +21,6 @@ from kernel_lib.importers import read_ticks
 from kernel_lib.market.tick import Ticks
 from kernel_lib.market.validation import Validator
 from kernel_lib.strategies import ma_cross
-from kernel_lib.wire import TickBlock, decode
-from live_engine import entries
-from live_engine.segment import read_journal
 
 __all__ = ["measure"]
 
@@ -47,16 +42,14 @@ def _latency(outcome: Outcome, n_ticks: int) -> None:
         file = platform.home.root / "paced_EURUSD.parquet"
         write_ticks(file, ticks)
         stages = _stream(platform, file, n_ticks, "1", n_ticks / 1000 + 120.0)["latency_us"]
-        waits_us, sizes = _receipts(platform.home / "engine" / "desks" / TENANT)
-    for share, name, goal in ((50, "p50", None), (99, "p99", 5.0)):
-        per_tick_us = stages["decision"][name]
-        took_ms = (waits_us + sizes * per_tick_us) / 1000.0
+    whole = stages["agent_to_decision"]
+    for name, goal in (("p50", None), ("p99", 5.0)):
         outcome.figures.append(
-            Figure(name=f"agent to decision, 1,000 ticks/s, {name}", value=float(np.percentile(took_ms, share)),
-                   unit="ms", goal=goal, best="low")
+            Figure(name=f"agent to decision, 1,000 ticks/s, {name}", value=whole[name] / 1000.0, unit="ms", goal=goal,
+                   best="low")
         )  # fmt: skip
     told = ", ".join(f"{stage} {each['p50']:,.0f}/{each['p99']:,.0f}" for stage, each in stages.items() if each["n"])
-    outcome.notes.append(f"stages, p50/p99 us: {told}; {len(sizes):,} blocks of {sizes.mean():.1f} ticks")
+    outcome.notes.append(f"stages, p50/p99 us: {told}")
 
 
 def _counted(outcome: Outcome, n_ticks: int) -> None:
@@ -105,19 +98,6 @@ def _stream(platform: Loopback, file: Path, n_ticks: int, speed: str, timeout_s:
     state = platform.desk()
     platform.supervisor.stop()
     return state
-
-
-def _receipts(desk: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Give, for each block, microseconds from the agent's read to the desk's receipt, and its number of ticks."""
-    waits, sizes = [], []
-    for record in read_journal(desk / "journal"):
-        if record.kind == entries.BLOCK:
-            inbound = entries.unpack_inbound(record.payload)
-            block = decode(inbound.raw)
-            if isinstance(block, TickBlock):
-                waits.append((inbound.received_ns - block.read_ns) / 1000.0)
-                sizes.append(len(block.array()))
-    return np.array(waits), np.array(sizes)
 
 
 def _count(sent: Ticks, found: Ticks) -> tuple[int, int]:

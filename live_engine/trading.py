@@ -34,7 +34,7 @@ from live_engine.strategy_wire import Answer
 
 __all__ = ["Desk", "DeskConfig", "Proposers"]
 
-_STAGES = ("agent_to_bridge", "bridge_to_desk", "decision", "journal", "tick_to_order")
+_STAGES = ("agent_to_bridge", "bridge_to_desk", "decision", "agent_to_decision", "tick_to_order")
 _ORDER = int(Kind.ORDER)
 _log = logging.getLogger("tickhub.desk")
 
@@ -257,10 +257,11 @@ class Desk:
         opened = self.books.open
         if opened is not None:
             for at in range(opened.done, len(opened.ticks)):
-                self._tick(at)
+                if self._tick(at):
+                    self.stages["agent_to_decision"].add(self._clock() - opened.block.read_ns)
             self.books.open = None
 
-    def _tick(self, index: int) -> None:
+    def _tick(self, index: int) -> bool:
         faults: dict[int, Fault] = {}
 
         def ask(questions: list[Question]) -> dict[int, Answer]:
@@ -276,6 +277,7 @@ class Desk:
             self._tell_fault(self.slots[number], fault.reason)
         if looked:
             self.stages["decision"].add(time.perf_counter_ns() - began)
+        return looked
 
     def _given(self, slot: Slot, rows: npt.NDArray[np.void]) -> None:
         """What a book gave: into the journal, then orders to the broker."""
