@@ -41,7 +41,7 @@ def _latency(outcome: Outcome, n_ticks: int) -> None:
         ticks["time_ns"] = ticks["time_ns"][0] + np.arange(n_ticks) * _TICK_NS
         file = platform.home.root / "paced_EURUSD.parquet"
         write_ticks(file, ticks)
-        stages = _stream(platform, file, n_ticks, "1", n_ticks / 1000 + 120.0)["latency_us"]
+        stages = _stream(platform, file, n_ticks, "1", n_ticks / 1000 + 120.0)[0]["latency_us"]
     whole = stages["agent_to_decision"]
     for name, goal in (("p50", None), ("p99", 5.0)):
         outcome.figures.append(
@@ -58,9 +58,7 @@ def _counted(outcome: Outcome, n_ticks: int) -> None:
         command = (sys.executable, "-m", "mt5_feed.simulator", "--days", "1", "--ticks-per-day", str(n_ticks))
         subprocess.run([*command, "--seed", "3", "--out", str(file)], check=True, stdout=subprocess.DEVNULL)
         sent = Validator().check(read_ticks(file).ticks, None).accepted
-        began = time.monotonic()
-        state = _stream(platform, file, len(sent), "max", 900.0)
-        seconds = time.monotonic() - began
+        state, seconds = _stream(platform, file, len(sent), "max", 900.0)
         out = platform.home.root / "trail.npz"
         replayed = subprocess.run(
             [sys.executable, "-m", "live_engine.replay", "--tenant", TENANT, "--out", str(out), "--json"],
@@ -82,22 +80,24 @@ def _counted(outcome: Outcome, n_ticks: int) -> None:
     outcome.notes.append(f"{len(found):,} ticks journaled in {seconds:.1f} s, journal replays identically: {identical}")
 
 
-def _stream(platform: Loopback, file: Path, n_ticks: int, speed: str, timeout_s: float) -> dict[str, Any]:
-    """Start all, play the file to its last tick, stop the desk cleanly; give its last state."""
+def _stream(platform: Loopback, file: Path, n_ticks: int, speed: str, timeout_s: float) -> tuple[dict[str, Any], float]:
+    """Start all, play the file to its last tick, stop the desk cleanly; give its last state and the seconds it took."""
     platform.approve([ma_cross])
     platform.start_bus()
     platform.start_bridge()
     platform.start_engine()
     platform.wait(lambda: len(platform.desk().get("strategies", [])) == 1, 180.0, "the strategy must be on the desk")
+    began = time.monotonic()
     platform.start_agent(file, speed)
 
     def all_came() -> bool:
         return bool(platform.desk().get("counts", {}).get("ticks", 0) >= n_ticks)
 
     platform.wait(all_came, timeout_s, f"all {n_ticks:,} ticks must come")
+    seconds = time.monotonic() - began
     state = platform.desk()
     platform.supervisor.stop()
-    return state
+    return state, seconds
 
 
 def _count(sent: Ticks, found: Ticks) -> tuple[int, int]:

@@ -1,10 +1,10 @@
-"""Thirty features: a strategy replayed, and one live call of the strategy's half."""
+"""Thirty features: a strategy replayed, one live call of the strategy's half, and the same beside streaming libraries."""
 
 import time
 
 import numpy as np
 
-from benchmarks import cross
+from benchmarks import cross, features
 from benchmarks.market import walk
 from benchmarks.result import Figure, Outcome
 from kernel_lib import features as f
@@ -56,6 +56,9 @@ def measure(quick: bool) -> Outcome:
         Figure(name="one live call, 30 features", value=_live_call_us(20_000 if quick else 100_000), unit="us",
                best="low")
     )  # fmt: skip
+    beside = features.stream(quick)
+    outcome.figures += beside.figures
+    outcome.failures += beside.failures
     return outcome
 
 
