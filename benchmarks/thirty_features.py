@@ -1,4 +1,4 @@
-"""Thirty features: a strategy replayed, one live call of the strategy's half, and the same beside streaming libraries."""
+"""Thirty features: a strategy replayed, one live call of the strategy's half, and beside other libraries."""
 
 import time
 

@@ -1,0 +1,110 @@
+"""Features that Python evaluates when a bar closes: a model's prediction, the agents' votes.
+
+What is slow never sits on the tick path. Such a feature names the features that it reads; they are compiled into the
+step like any other. When its bar closes, the step stops between features and decision, Python evaluates, and the
+answer stands until the next bar closes. Backtest, replay and live stop at the same places.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kernel_lib.errors import BadData
+from kernel_lib.features.feature import Feature
+
+__all__ = ["DECIMALS", "Evaluated", "Evaluator"]
+
+#: Answers are rounded to so many decimals, so that a batch and a single row agree on every machine.
+DECIMALS = 6
+
+
+class Evaluator(Protocol):
+    """What answers one row; the same rows in the same order must get the same answers."""
+
+    def evaluate(self, row: npt.NDArray[np.float64], seen: Any) -> Sequence[float]:
+        """Answer one row.
+
+        Parameters
+        ----------
+        row : ndarray of float64, shape (n_inputs,)
+            The first output of each input, in order; NaN where it is not warm.
+        seen : Seen
+            Time, quote and the strategy's own position at the tick that closed the bar.
+
+        Returns
+        -------
+        sequence of float
+            One number for each output; NaN for no answer.
+        """
+
+    def state(self) -> bytes:
+        """Give what it remembers from row to row; empty for nothing."""
+
+    def restore(self, state: bytes) -> None:
+        """Take back what :meth:`state` gave."""
+
+
+def _nothing(state: Any, bar: Any) -> None:
+    """The update of an evaluated feature: its value comes from the evaluator."""
+
+
+class Evaluated(Feature):
+    """A feature whose value an :class:`Evaluator` gives when a bar closes.
+
+    Parameters
+    ----------
+    name, params : as in Feature
+    evaluator : Evaluator
+    inputs : mapping of str to Feature
+        What it reads; the first output of each. All are compiled into the strategy's step.
+    outputs : tuple of str
+        Names of what it gives.
+    bars : str
+        Length of the bars at whose close it is evaluated.
+
+    Raises
+    ------
+    BadData
+        No bars, no inputs, or an input that is evaluated itself.
+    """
+
+    __slots__ = ("evaluator", "inputs")
+
+    def __init__(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        evaluator: Evaluator,
+        inputs: Mapping[str, Feature],
+        *,
+        outputs: tuple[str, ...],
+        bars: str,
+        doc: str = "",
+    ) -> None:
+        if not inputs:
+            raise BadData(f"{name} must read at least one feature, it was given none")
+        wrong = [label for label, each in inputs.items() if isinstance(each, Evaluated)]
+        if wrong:
+            raise BadData(f"{name} must read compiled features; {', '.join(wrong)} is evaluated itself")
+        warmup = 1 + max(each.warmup for each in inputs.values())
+        super().__init__(
+            name, params, _nothing, np.zeros(len(outputs)), warmup=warmup, bars=bars, outputs=outputs, doc=doc
+        )  # fmt: skip
+        self.evaluator = evaluator
+        self.inputs = dict(inputs)
+
+    def answer(self, row: npt.NDArray[np.float64], seen: Any) -> npt.NDArray[np.float64]:
+        """Ask the evaluator, check the shape of its answer, and round it."""
+        answer = np.asarray(self.evaluator.evaluate(row, seen), dtype=np.float64)
+        if answer.shape != (len(self.outputs),):
+            raise BadData(f"{self!r} must give {len(self.outputs)} numbers, it gave shape {answer.shape}")
+        return np.round(answer, DECIMALS) + 0.0  # without negative zero
+
+    def __call__(self, series: Any, other: Any = None) -> Any:
+        """Refuse: an evaluated feature needs the strategy's step; a replay shows it."""
+        raise BadData(
+            f"{self!r} is evaluated inside a strategy's step; use it in @strategy(features=...), or run the model or "
+            "the agents over a table of features"
+        )
