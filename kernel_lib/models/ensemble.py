@@ -173,10 +173,10 @@ def _best_weights(shape: Shape, columns: Floats, outcomes: Floats) -> Floats:
     direction = outcomes if outcomes.ndim == 1 else outcomes[:, 0]
     index = np.searchsorted(shape.classes, direction)
     chances = np.clip(columns[:, np.arange(len(index)), index], 1e-6, 1.0)
-    for _ in range(500):
+    for _ in range(5_000):
         shares = weights[:, None] * chances
         found = (shares / shares.sum(axis=0)).mean(axis=1)
-        if np.abs(found - weights).max() < 1e-9:
+        if np.abs(found - weights).max() < 1e-10:
             break
         weights = found
     return weights

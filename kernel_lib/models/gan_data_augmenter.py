@@ -59,10 +59,10 @@ class GanDataAugmenter(Learner, frozen=True, kw_only=True):
     share: float = 0.5
     noise: int = 8
     hidden: int = 32
-    steps: int = 300
+    steps: int = 600
     critic_steps: int = 3
     penalty: float = 10.0
-    rate: float = 1e-3
+    rate: float = 2e-3
     batch: int = 64
 
     def check(self, sample: Sample) -> None:

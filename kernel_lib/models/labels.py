@@ -236,7 +236,7 @@ def _prices(close: npt.ArrayLike) -> Floats:
         raise BadData(f"prices must be one dimension of at least two, the shape was {prices.shape}")
     bad = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
     if len(bad):
-        raise BadData(f"prices must be finite and positive, row {bad[0]} was {prices[bad[0]]!r}")
+        raise BadData(f"prices must be finite and positive, row {bad[0]} was {float(prices[bad[0]])!r}")
     return prices
 
 

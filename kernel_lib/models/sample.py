@@ -113,7 +113,7 @@ def as_rows(given_rows: Any, names: Sequence[str] | None, *, unknown: bool = Fal
     elif wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise BadData(
-            f"features must be finite and within 1e30, row {row} of {names[column]!r} was {rows[row, column]!r}"
+            f"features must be finite and within 1e30, row {row} of {names[column]!r} was {float(rows[row, column])!r}"
         )
     return rows.astype(np.float32).astype(np.float64), tuple(names)
 
@@ -201,7 +201,9 @@ def make_sample(
     spread = rows[taken].max(axis=0) - rows[taken].min(axis=0)
     if (spread == 0).any():
         column = int(np.argmin(spread))
-        raise BadData(f"a feature must vary, {names[column]!r} was {rows[taken[0], column]!r} throughout; leave it out")
+        raise BadData(
+            f"a feature must vary, {names[column]!r} was {float(rows[taken[0], column])!r} throughout; leave it out"
+        )
     return sample
 
 
@@ -252,7 +254,7 @@ def _labels(y: Any, n_rows: int, kinds: tuple[str, ...]) -> Labels | None:
         raise BadData(f"an outlook has three columns, direction, volatility and momentum, it was {labels.values.shape}")
     infinite = np.flatnonzero(np.isinf(labels.values).reshape(n_rows, -1).any(axis=1))
     if len(infinite):
-        raise BadData(f"outcomes must be finite or NaN, row {infinite[0]} was {labels.values[infinite[0]]!r}")
+        raise BadData(f"outcomes must be finite or NaN, row {infinite[0]} was {labels.values[infinite[0]].tolist()!r}")
     return labels
 
 
