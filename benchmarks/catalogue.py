@@ -23,4 +23,5 @@ CATALOGUE = {
     "desk": Benchmark("desk", "tick bytes in to order handed to the broker, in the desk process"),
     "link": Benchmark("link", "agent, bridge, bus, desk over loopback: how long, and nothing lost", 1800.0),
     "memory": Benchmark("memory", "a desk with ten strategies: memory, and start to first decision"),
+    "inference": Benchmark("inference", "one row through a model, beside the library that trained it"),
 }

@@ -1,24 +1,56 @@
 """Learners, one per file: each fits a model that predicts with a calibrated confidence and exports to one ONNX file.
 
+``XGBoost().fit(X, labels.direction(close, 12)).bundle()`` is what a strategy's passport carries; ``load_model`` reads it.
 Nothing heavy is imported until a learner trains. To add one: a file, and a line here.
 """
 
+from kernel_lib.models import labels
 from kernel_lib.models.autoencoder_anomaly_detector import AutoencoderAnomalyDetector
+from kernel_lib.models.card import Facts
 from kernel_lib.models.cnn_pattern_recognizer import CnnPatternRecognizer
+from kernel_lib.models.ensemble import Ensemble, average, stack
 from kernel_lib.models.gan_data_augmenter import GanDataAugmenter
 from kernel_lib.models.gradient_boosting import GradientBoosting
 from kernel_lib.models.isolation_forest import IsolationForest
 from kernel_lib.models.kmeans_clustering import KMeansClustering
 from kernel_lib.models.learner import Learner
 from kernel_lib.models.linear_regression import LinearRegression
+from kernel_lib.models.loaded import LoadedModel, load_model
 from kernel_lib.models.logistic_regression import LogisticRegression
 from kernel_lib.models.lstm_predictor import LstmPredictor
+from kernel_lib.models.model import Model
 from kernel_lib.models.random_forest import RandomForest
 from kernel_lib.models.svm import Svm
 from kernel_lib.models.transformer_sequence_analyzer import TransformerSequenceAnalyzer
+from kernel_lib.models.tuning import tune
 from kernel_lib.models.xgboost import XGBoost
 
-__all__ = ["CATALOGUE"]
+__all__ = [
+    "CATALOGUE",
+    "AutoencoderAnomalyDetector",
+    "CnnPatternRecognizer",
+    "Ensemble",
+    "Facts",
+    "GanDataAugmenter",
+    "GradientBoosting",
+    "IsolationForest",
+    "KMeansClustering",
+    "Learner",
+    "LinearRegression",
+    "LoadedModel",
+    "LogisticRegression",
+    "LstmPredictor",
+    "Model",
+    "RandomForest",
+    "Svm",
+    "TransformerSequenceAnalyzer",
+    "XGBoost",
+    "average",
+    "labels",
+    "load_model",
+    "stack",
+    "tune",
+]
 
 #: Every learner by name, for help, for checks and for whoever builds one from text.
 CATALOGUE: dict[str, type[Learner]] = {
