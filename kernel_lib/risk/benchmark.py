@@ -17,8 +17,10 @@ __all__ = [
     "alpha",
     "alpha_beta",
     "appraisal_ratio",
+    "batting_average",
     "beta",
     "capture",
+    "down_alpha_beta",
     "down_capture",
     "fama_beta",
     "information_ratio",
@@ -32,6 +34,7 @@ __all__ = [
     "total_risk",
     "tracking_error",
     "treynor_ratio",
+    "up_alpha_beta",
     "up_capture",
     "up_down_capture",
 ]
@@ -75,25 +78,53 @@ def alpha_beta(
     return float((1.0 + rest.mean()) ** periods(periods_per_year) - 1.0), slope
 
 
+def up_alpha_beta(
+    returns: Any, benchmark: Any, risk_free: float = 0.0, periods_per_year: float | str = "daily"
+) -> tuple[float, float]:
+    """Give alpha and beta over the periods in which the benchmark rose."""
+    first, second = _pairs(returns, benchmark)
+    return alpha_beta(first[second > 0.0], second[second > 0.0], risk_free, periods_per_year)
+
+
+def down_alpha_beta(
+    returns: Any, benchmark: Any, risk_free: float = 0.0, periods_per_year: float | str = "daily"
+) -> tuple[float, float]:
+    """Give alpha and beta over the periods in which the benchmark fell."""
+    first, second = _pairs(returns, benchmark)
+    return alpha_beta(first[second < 0.0], second[second < 0.0], risk_free, periods_per_year)
+
+
+def batting_average(returns: Any, benchmark: Any) -> float:
+    """Give the share of periods that beat the benchmark; NaN without any.
+
+    >>> batting_average([0.02, 0.0, 0.01, 0.03], [0.01, 0.01, 0.0, 0.01])
+    0.75
+    """
+    first, second = _pairs(returns, benchmark)
+    return float(np.mean(first > second)) if first.size else float("nan")
+
+
 def capture(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the compounded annual return over the benchmark's.
+
+    As in empyrical a NaN here is a period that compounds as zero, in either series for itself.
 
     >>> round(capture([0.02, 0.02], [0.01, 0.01], 2), 4)
     2.01
     """
-    first, second = _pairs(returns, benchmark)
+    first, second = matched(returns, benchmark)
     return over(annual_return(first, periods_per_year), annual_return(second, periods_per_year))
 
 
 def up_capture(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the capture over the periods in which the benchmark rose."""
-    first, second = _pairs(returns, benchmark)
+    first, second = matched(returns, benchmark)
     return capture(first[second > 0.0], second[second > 0.0], periods_per_year)
 
 
 def down_capture(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the capture over the periods in which the benchmark fell."""
-    first, second = _pairs(returns, benchmark)
+    first, second = matched(returns, benchmark)
     return capture(first[second < 0.0], second[second < 0.0], periods_per_year)
 
 

@@ -1,14 +1,14 @@
 """The two sides of a return's distribution around what is required of it, as Bacon's textbook lays them out.
 
-``required`` is the minimum acceptable return (MAR) of one period. Means run over all periods (PerformanceAnalytics'
-``method="full"``). NaN is left out.
+``required`` is the minimum acceptable return (MAR) of one period: a number, or a series of them. Means run over all
+periods (PerformanceAnalytics' ``method="full"``). NaN is left out.
 """
 
 from typing import Any
 
 import numpy as np
 
-from kernel_lib.risk.series import Floats, each_column, over, periods, series
+from kernel_lib.risk.series import Floats, each_column, matched, over, periods
 
 __all__ = [
     "bernardo_ledoit_ratio",
@@ -28,7 +28,7 @@ __all__ = [
 
 
 @each_column
-def downside_deviation(returns: Any, required: float = 0.0, periods_per_year: float | str = 1.0) -> float:
+def downside_deviation(returns: Any, required: Any = 0.0, periods_per_year: float | str = 1.0) -> float:
     """Give the root of the mean square of what falls short of ``required``.
 
     ``periods_per_year`` of 1 leaves it per period (Bacon); 252 is empyrical's ``downside_risk``.
@@ -40,7 +40,7 @@ def downside_deviation(returns: Any, required: float = 0.0, periods_per_year: fl
 
 
 @each_column
-def downside_potential(returns: Any, required: float = 0.0) -> float:
+def downside_potential(returns: Any, required: Any = 0.0) -> float:
     """Give the mean of what falls short, positive.
 
     >>> round(downside_potential([0.02, -0.02]), 6)
@@ -50,56 +50,56 @@ def downside_potential(returns: Any, required: float = 0.0) -> float:
 
 
 @each_column
-def downside_frequency(returns: Any, required: float = 0.0) -> float:
+def downside_frequency(returns: Any, required: Any = 0.0) -> float:
     """Give the share of periods below ``required``."""
     return _mean((_away(returns, required) < 0.0).astype(np.float64))
 
 
 @each_column
-def upside_risk(returns: Any, required: float = 0.0) -> float:
+def upside_risk(returns: Any, required: Any = 0.0) -> float:
     """Give the root of the mean square of what exceeds ``required``; its square is the upside variance."""
     return _root_mean_square(np.maximum(_away(returns, required), 0.0))
 
 
 @each_column
-def upside_potential(returns: Any, required: float = 0.0) -> float:
+def upside_potential(returns: Any, required: Any = 0.0) -> float:
     """Give the mean of what exceeds ``required``."""
     return _mean(np.maximum(_away(returns, required), 0.0))
 
 
 @each_column
-def upside_frequency(returns: Any, required: float = 0.0) -> float:
+def upside_frequency(returns: Any, required: Any = 0.0) -> float:
     """Give the share of periods above ``required``."""
     return _mean((_away(returns, required) > 0.0).astype(np.float64))
 
 
 @each_column
-def upside_potential_ratio(returns: Any, required: float = 0.0) -> float:
+def upside_potential_ratio(returns: Any, required: Any = 0.0) -> float:
     """Give the upside potential over the downside deviation (Sortino, van der Meer and Plantinga 1999)."""
     return over(upside_potential(returns, required), downside_deviation(returns, required))
 
 
 @each_column
-def volatility_skewness(returns: Any, required: float = 0.0) -> float:
+def volatility_skewness(returns: Any, required: Any = 0.0) -> float:
     """Give the upside variance over the downside variance (Bacon p. 97)."""
     return over(upside_risk(returns, required) ** 2, downside_deviation(returns, required) ** 2)
 
 
 @each_column
-def variability_skewness(returns: Any, required: float = 0.0) -> float:
+def variability_skewness(returns: Any, required: Any = 0.0) -> float:
     """Give the upside risk over the downside deviation (Bacon p. 98)."""
     return over(upside_risk(returns, required), downside_deviation(returns, required))
 
 
 @each_column
-def omega_sharpe_ratio(returns: Any, required: float = 0.0) -> float:
+def omega_sharpe_ratio(returns: Any, required: Any = 0.0) -> float:
     """Give upside less downside potential, over the downside potential: Omega less 1 (Bacon p. 95)."""
     short = downside_potential(returns, required)
     return over(upside_potential(returns, required) - short, short)
 
 
 @each_column
-def kappa(returns: Any, required: float = 0.0, order: float = 3.0) -> float:
+def kappa(returns: Any, required: Any = 0.0, order: float = 3.0) -> float:
     """Give the mean excess over the root of the lower partial moment of an order (Kaplan and Knowles 2004).
 
     Order 1 is the Omega-Sharpe ratio, 2 the Sortino ratio of a period.
@@ -131,9 +131,10 @@ def d_ratio(returns: Any) -> float:
     return over(-float(lost.sum()) * len(lost), float(won.sum()) * len(won))
 
 
-def _away(returns: Any, required: float) -> Floats:
-    array = series(returns)
-    return array[~np.isnan(array)] - required
+def _away(returns: Any, required: Any) -> Floats:
+    array, less = matched(returns, required, "required")
+    away = array - less
+    return away[~np.isnan(away)]
 
 
 def _mean(array: Floats) -> float:

@@ -97,13 +97,13 @@ def calmar_ratio(returns: Any, periods_per_year: float | str = "daily") -> float
 
 @each_column
 def omega_ratio(
-    returns: Any, risk_free: float = 0.0, required: float = 0.0, periods_per_year: float | str = "daily"
+    returns: Any, risk_free: Any = 0.0, required: float = 0.0, periods_per_year: float | str = "daily"
 ) -> float:
     """Give the sum of what exceeds a threshold over the sum of what falls short (Keating and Shadwick 2002).
 
     Parameters
     ----------
-    risk_free : float
+    risk_free : float or array_like
         Per period.
     required : float
         Return required of a *year*; brought to a period by its root, as in empyrical.
@@ -116,11 +116,11 @@ def omega_ratio(
     >>> round(omega_ratio([0.02, -0.01, 0.01]), 4)
     3.0
     """
-    array, a_year = series(returns), periods(periods_per_year)
-    if array.shape[0] < 2 or required <= -1.0:
+    excess, a_year = _excess(returns, risk_free), periods(periods_per_year)
+    if excess.shape[0] < 2 or required <= -1.0:
         return float("nan")
     threshold = required if a_year == 1.0 else (1.0 + required) ** (1.0 / a_year) - 1.0
-    above = array - risk_free - threshold
+    above = excess - threshold
     above = above[~np.isnan(above)]
     short = -float(above[above < 0.0].sum())
     return float(above[above > 0.0].sum()) / short if short > 0.0 else float("nan")

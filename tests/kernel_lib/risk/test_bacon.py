@@ -81,3 +81,26 @@ def test_the_measures_agree_with_each_other_where_the_textbook_says_so(bacon: tu
     )
     assert drawdown.ulcer_index(portfolio) >= drawdown.pain_index(portfolio)
     assert ratios.pain_ratio(portfolio, 0.0, "monthly") == pytest.approx(2.593, abs=5e-4)
+
+
+MORE: list[tuple[str, Any, float, int]] = [
+    ("DRatio", lambda p, b: downside.d_ratio(p), 0.401, 3),
+    ("DownsidePotential", lambda p, b: downside.downside_potential(p, MAR), 0.0137, 4),
+    ("MeanAbsoluteDeviation", lambda p, b: moments.mean_absolute_deviation(p), 0.0310, 4),
+    ("PainIndex", lambda p, b: drawdown.pain_index(p), 0.039, 3),
+    ("FamaBeta", lambda p, b: benchmark.fama_beta(p, b), 1.03, 2),
+    ("AppraisalRatio", lambda p, b: benchmark.appraisal_ratio(p, b, 0.0, "monthly"), -0.430, 3),
+    ("Kappa", lambda p, b: downside.kappa(p, MAR, 2.0), 0.157, 3),
+    ("SkewnessKurtosisRatio", lambda p, b: moments.skewness_kurtosis_ratio(p), -0.034, 3),
+    ("BurkeRatio", lambda p, b: ratios.burke_ratio(p, 0.0, "monthly"), 0.74, 2),
+    ("VariabilitySkewness", lambda p, b: downside.variability_skewness(p, MAR), 1.15, 2),
+    ("skewness sample", lambda p, b: moments.skewness(p, "sample"), -0.09, 2),
+    ("kurtosis sample_excess", lambda p, b: moments.kurtosis(p, "sample_excess"), -0.41, 2),
+]
+
+
+@pytest.mark.parametrize(("ours", "published", "decimals"), [case[1:] for case in MORE], ids=[c[0] for c in MORE])
+def test_it_agrees_with_the_figure_in_the_documentation_of_performance_analytics(
+    bacon: tuple[np.ndarray, np.ndarray], ours: Any, published: float, decimals: int
+) -> None:
+    assert ours(*bacon) == pytest.approx(published, abs=10.0**-decimals)

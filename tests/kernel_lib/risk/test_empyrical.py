@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kernel_lib.risk import benchmark, growth, ratios
+from kernel_lib.risk import benchmark, downside, drawdown, growth, ratios
 from kernel_lib.risk.series import matched
 
 
@@ -76,3 +76,42 @@ def test_it_agrees_with_empyrical(cases: dict[str, Any], name: str) -> None:
         np.testing.assert_almost_equal(np.asarray(got), np.asarray(expected), decimal=decimals, err_msg=str(case)[:200])
         tried += 1
     assert tried == len(cases["tests"][name]["cases"]) > 0
+
+
+ALL_NEGATIVE = np.array([-2.0, -6.0, -7.0, -1.0, -9.0, -2.0, -6.0, -8.0, -5.0]) / 100.0
+
+# Asserted in empyrical's tests/test_stats.py with eight decimals, of series that the cases hold.
+PUBLISHED: list[tuple[str, Callable[[dict[str, Any]], float], float]] = [
+    ("max_drawdown", lambda s: drawdown.max_drawdown(s["mixed_returns"]), -0.1),
+    ("max_drawdown of losses", lambda s: drawdown.max_drawdown(s["negative_returns"]), -0.36590730349873601),
+    ("max_drawdown of one", lambda s: drawdown.max_drawdown(s["one_return"]), 0.0),
+    ("calmar_ratio", lambda s: ratios.calmar_ratio(s["mixed_returns"]), 19.135925373194233),
+    ("calmar_ratio weekly", lambda s: ratios.calmar_ratio(s["weekly_returns"], "weekly"), 2.4690830513998208),
+    ("calmar_ratio monthly", lambda s: ratios.calmar_ratio(s["monthly_returns"], "monthly"), 0.52242061386048144),
+    ("omega_ratio", lambda s: ratios.omega_ratio(s["mixed_returns"], 0.0, 10.0), 0.83354263497557934),
+    ("omega_ratio over a series", lambda s: ratios.omega_ratio(s["mixed_returns"], s["flat_line_1"]), 0.8125),
+    ("omega_ratio of gains", lambda s: ratios.omega_ratio(s["positive_returns"], 0.011), 1.125),
+    ("downside_risk", lambda s: downside.downside_deviation(s["mixed_returns"], 0.0, 252), 0.60448325038829653),
+    ("downside_risk of 10 %", lambda s: downside.downside_deviation(s["mixed_returns"], 0.1, 252), 1.7161730681956295),
+    ("stability", lambda s: ratios.stability(s["mixed_returns"]), 0.1529973665111273),
+    ("stability of a line", lambda s: ratios.stability(s["flat_line_1_tz"]), 1.0),
+    ("cagr of one", lambda s: growth.annual_return(s["one_return"]), 11.274002099240244),
+    ("capture", lambda s: benchmark.capture(ALL_NEGATIVE, s["mixed_returns"]), -0.52257643222960259),
+    (
+        "excess_sharpe",
+        lambda s: benchmark.information_ratio(s["mixed_returns"], s["flat_line_1"]),
+        -0.06515583641446039,
+    ),
+    ("tail_ratio of one", lambda s: ratios.tail_ratio(s["one_return"]), 1.0),
+]
+
+
+@pytest.mark.parametrize(("ours", "published"), [each[1:] for each in PUBLISHED], ids=[each[0] for each in PUBLISHED])
+def test_it_is_the_figure_in_empyricals_tests(
+    cases: dict[str, Any], ours: Callable[[dict[str, Any]], float], published: float
+) -> None:
+    series = {
+        name: np.array([np.nan if each is None else float(each) for each in held["values"]])
+        for name, held in cases["series"].items()
+    }
+    assert ours(series) == pytest.approx(published, abs=5e-9)
