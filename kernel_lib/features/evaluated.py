@@ -64,13 +64,18 @@ class Evaluated(Feature):
     bars : str
         Length of the bars at whose close it is evaluated.
 
+    Attributes
+    ----------
+    beginning : bytes
+        What the evaluator remembered when the feature was made; every run begins there.
+
     Raises
     ------
     BadData
         No bars, no inputs, or an input that is evaluated itself.
     """
 
-    __slots__ = ("evaluator", "inputs")
+    __slots__ = ("beginning", "evaluator", "inputs")
 
     def __init__(
         self,
@@ -93,6 +98,7 @@ class Evaluated(Feature):
             name, params, _nothing, np.zeros(len(outputs)), warmup=warmup, bars=bars, outputs=outputs, doc=doc
         )  # fmt: skip
         self.evaluator = evaluator
+        self.beginning = evaluator.state()
         self.inputs = dict(inputs)
 
     def answer(self, row: npt.NDArray[np.float64], seen: Any) -> npt.NDArray[np.float64]:

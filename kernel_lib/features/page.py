@@ -76,7 +76,8 @@ The tests compare every indicator with those of others. Where theirs start or co
 - **TA-Lib.** `macd`: TA-Lib starts the fast average later, so that both start together; equal to 1e-9 after 400
   rows. `adx`: TA-Lib sums one change less at the start; equal to 1e-9 after 500 rows. `obv`: TA-Lib starts from the
   first volume, which shifts the whole line. `rsi`, `stochastic`, `stoch_rsi`, `williams_r`, `ultimate_oscillator` of
-  a flat market: TA-Lib gives 0, these the middle. The rest is equal to 1e-9 from the first number on, and that is on the same row.
+  a flat market: TA-Lib gives 0, these the middle. The rest is equal to 1e-9 from the first number on, and that is on
+  the same row.
 - **Stock.Indicators.** `aroon`: of equal extremes theirs counts the oldest, ours and TA-Lib the newest.
   `parabolic_sar`: theirs shows nothing before the first turn and lets a turning bar reach beyond the stop.
   `donchian`: theirs leaves the newest bar out.
