@@ -1,12 +1,17 @@
 """Risk mathematics: value at risk of a large portfolio, the verdict on an order, and a tick's full validation."""
 
+import functools
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.market import walk
 from benchmarks.result import Figure, Outcome
 from kernel_lib.market.instrument import EURUSD
+from kernel_lib.market.quality import TickQuality
+from kernel_lib.market.quality_config import LEVEL_RULES, Level
+from kernel_lib.market.tick import Ticks
 from kernel_lib.risk import PortfolioState, ProposedOrder, default_limits, expected_shortfall, judge, value_at_risk
 from kernel_lib.tiers import TIERS
 
@@ -42,7 +47,17 @@ def measure(quick: bool) -> Outcome:
     outcome.figures.append(
         Figure(name="risk verdict on an order", unit="us", goal=5.0, best="low", value=_verdict_us(runs * 500))
     )
+    ticks = walk(50_000 if quick else 500_000)
+    for level in LEVEL_RULES:
+        outcome.figures.append(
+            Figure(name=f"a tick validated at {level}", unit="ns", best="low",
+                   value=_median_ms(functools.partial(_validate, level, ticks), 5) / len(ticks) * 1e6)
+        )  # fmt: skip
     return outcome
+
+
+def _validate(level: Level, ticks: Ticks) -> None:
+    TickQuality(level).check(ticks)
 
 
 def _verdict_us(calls: int) -> float:

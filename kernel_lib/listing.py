@@ -117,7 +117,7 @@ def catalogue(kind: str | None = None, *, tier_name: str | None = None) -> Catal
 
     >>> listed = catalogue("feature", tier_name="free")
     >>> [each.name for each in listed if each.open]
-    ['price_change', 'sma']
+    ['outside', 'price_change', 'sma']
     """
     if kind is not None and kind not in _PACKAGES:
         raise BadData(f"a kind must be one of {', '.join(_PACKAGES)}, it was {kind!r}")

@@ -63,8 +63,9 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
     enable_caching: bool
 
 
-_FREE_FEATURES = ("price_change", "sma")
-_PRO_FEATURES = (*_FREE_FEATURES, "bollinger", "ema", "macd", "rsi")
+# ``outside`` hands in what a model or an agent says, and those are opened by their own names.
+_FREE_FEATURES = ("outside", "price_change", "sma")
+_PRO_FEATURES = (*_FREE_FEATURES, "bollinger", "bollinger_width", "ema", "macd", "rsi")
 _FREE_MODELS = ("lstm_predictor", "linear_regression", "kmeans_clustering")
 _PRO_MODELS = (
     *_FREE_MODELS, "cnn_pattern_recognizer", "autoencoder_anomaly_detector", "random_forest", "xgboost", "svm",

@@ -16,7 +16,7 @@ Level = Literal["basic", "pro", "enterprise"]
 
 _PRO = (*RULES, "out_of_session", "stale", "wide_spread", "spike")
 #: The rules of each level, cumulative, in the order of their codes.
-LEVEL_RULES: dict[str, tuple[str, ...]] = {
+LEVEL_RULES: dict[Level, tuple[str, ...]] = {
     "basic": RULES,
     "pro": _PRO,
     "enterprise": (*_PRO, "volatility_bounds", "parity", "unreliable_source"),

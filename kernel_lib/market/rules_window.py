@@ -1,7 +1,7 @@
 """A window of the last numbers that knows their median and spread: what a spike or a wide quote is measured against.
 
-The window is a ring in time order and a copy in size order; a new number moves at most the window's length. Median
-and median absolute deviation (MAD) come from the sorted copy.
+The window is a ring in time order and a copy in size order; a new number moves what lies between the places of the
+oldest and its own. Median and median absolute deviation (MAD) come from the sorted copy.
 """
 
 import numpy as np
@@ -33,21 +33,21 @@ def push_window(window, number):  # type: ignore[no-untyped-def]
     length = (window.shape[0] - 2) // 2
     count, place = int(window[0]), int(window[1])
     ring, ordered = window[2 : 2 + length], window[2 + length :]
+    hole = count
     if count == length:
-        gone = ring[place]
-        at = 0
-        while ordered[at] != gone:
-            at += 1
-        for i in range(at, count - 1):
-            ordered[i] = ordered[i + 1]
-        count -= 1
-    at = count
-    while at > 0 and ordered[at - 1] > number:
-        ordered[at] = ordered[at - 1]
-        at -= 1
-    ordered[at] = number
+        hole = np.searchsorted(ordered[:count], ring[place])
+    else:
+        window[0] = count + 1
+    # Only what lies between the place that is left and the place that is taken has to move.
+    while hole > 0 and ordered[hole - 1] > number:
+        ordered[hole] = ordered[hole - 1]
+        hole -= 1
+    last = int(window[0]) - 1
+    while hole < last and ordered[hole + 1] < number:
+        ordered[hole] = ordered[hole + 1]
+        hole += 1
+    ordered[hole] = number
     ring[place] = number
-    window[0] = count + 1
     window[1] = (place + 1) % length
 
 
@@ -71,23 +71,29 @@ def window_mad(window):  # type: ignore[no-untyped-def]
         return np.nan
     ordered = window[2 + length :]
     median = window_median(window)
-    # Distances grow to both sides of the median: walk outwards and take the nearer each time.
-    high = 0
-    while high < count and ordered[high] < median:
-        high += 1
-    low = high - 1
-    first = 0.0
-    for taken in range(count // 2 + 1):
-        below = median - ordered[low] if low >= 0 else np.inf
-        above = ordered[high] - median if high < count else np.inf
-        if below <= above:
-            now = below
-            low -= 1
+    # Distances grow to both sides of the median: two sorted lists, and the middle of both together is searched by
+    # halves, as the number that is taken of the left one.
+    right = np.searchsorted(ordered[:count], median)
+    left = right
+    wanted = (count - 1) // 2 + 1
+    low, high = max(0, wanted - (count - right)), min(wanted, left)
+    while low < high:
+        taken = (low + high) // 2
+        if median - ordered[left - 1 - taken] < ordered[right + wanted - taken - 1] - median:
+            low = taken + 1
         else:
-            now = above
-            high += 1
-        if taken == (count - 1) // 2:
-            first = now
-        if taken == count // 2:
-            return 0.5 * (first + now)
-    return np.nan
+            high = taken
+    rest = wanted - low
+    middle = 0.0
+    if low > 0:
+        middle = median - ordered[left - low]
+    if rest > 0:
+        middle = max(middle, ordered[right + rest - 1] - median)
+    if count % 2 == 1:
+        return middle
+    after = np.inf
+    if low < left:
+        after = median - ordered[left - 1 - low]
+    if right + rest < count:
+        after = min(after, ordered[right + rest] - median)
+    return 0.5 * (middle + after)

@@ -15,7 +15,8 @@ def test_every_feature_is_listed_with_a_line_about_it() -> None:
     listed = catalogue("feature", tier_name="pro")
     assert {each.name for each in listed} == set(features.CATALOGUE)
     assert all(each.about and "\n" not in each.about for each in listed)
-    assert {each.name for each in listed if each.open} == {"bollinger", "ema", "macd", "price_change", "rsi", "sma"}
+    open_to_pro = {"bollinger", "bollinger_width", "ema", "macd", "outside", "price_change", "rsi", "sma"}
+    assert {each.name for each in listed if each.open} == open_to_pro
     assert {each.tier for each in listed if not each.open} == {"enterprise"}
 
 

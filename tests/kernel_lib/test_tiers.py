@@ -10,8 +10,8 @@ from kernel_lib.tiers import TIERS, Kind, lowest, opens, require_access, require
 FREE, PRO, ENTERPRISE = TIERS["free"], TIERS["pro"], TIERS["enterprise"]
 
 OPEN: dict[tuple[str, Kind], set[str]] = {
-    ("free", "feature"): {"sma", "price_change"},
-    ("pro", "feature"): {"sma", "price_change", "ema", "rsi", "macd", "bollinger"},
+    ("free", "feature"): {"outside", "sma", "price_change"},
+    ("pro", "feature"): {"outside", "sma", "price_change", "ema", "rsi", "macd", "bollinger", "bollinger_width"},
     ("free", "model"): {"lstm_predictor", "linear_regression", "kmeans_clustering"},
     ("pro", "model"): {
         "lstm_predictor", "linear_regression", "kmeans_clustering", "cnn_pattern_recognizer", "random_forest",
@@ -65,7 +65,7 @@ def test_a_refusal_names_what_is_closed_the_tier_needed_and_what_is_open() -> No
     with pytest.raises(Refused, match="the features atr, rsi need the enterprise tier, this tenant has free") as caught:
         require_access(FREE, "feature", "rsi", "sma", "atr")
     assert caught.value.code == "tier"
-    assert "price_change, sma" in str(caught.value)
+    assert "which opens outside, price_change, sma" in str(caught.value)
     with pytest.raises(Refused, match="the feature rsi needs the pro tier"):
         require_access(FREE, "feature", "rsi")
 

@@ -88,7 +88,7 @@ MORE: list[tuple[str, Any, float, int]] = [
     ("DownsidePotential", lambda p, b: downside.downside_potential(p, MAR), 0.0137, 4),
     ("MeanAbsoluteDeviation", lambda p, b: moments.mean_absolute_deviation(p), 0.0310, 4),
     ("PainIndex", lambda p, b: drawdown.pain_index(p), 0.039, 3),
-    ("FamaBeta", lambda p, b: benchmark.fama_beta(p, b), 1.03, 2),
+    ("FamaBeta", benchmark.fama_beta, 1.03, 2),
     ("AppraisalRatio", lambda p, b: benchmark.appraisal_ratio(p, b, 0.0, "monthly"), -0.430, 3),
     ("Kappa", lambda p, b: downside.kappa(p, MAR, 2.0), 0.157, 3),
     ("SkewnessKurtosisRatio", lambda p, b: moments.skewness_kurtosis_ratio(p), -0.034, 3),
