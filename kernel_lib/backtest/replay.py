@@ -6,29 +6,24 @@ curve and, by ``.report()``, the statistics.
 
 import sys
 import time
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from kernel_lib.backtest.loop import EQUITY, loop_of, sample_at
+from kernel_lib.backtest.outside import outside_events
 from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
 from kernel_lib.market.tick import TICK, Ticks
 from kernel_lib.strategy import Proposer, Strategy
-from kernel_lib.trading import dispose
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import EVENT, MAX_ROWS_PER_EVENT, Status
 
 __all__ = ["EQUITY", "Replay", "replay"]
-
-#: One point of the equity curve: the last of its interval, and the lowest equity within it; money in minor units.
-EQUITY = np.dtype([("time_ns", "<i8"), ("balance_minor", "<i8"), ("equity_minor", "<f8"), ("lowest_minor", "<f8"),
-                   ("units", "<i8")])  # fmt: skip
 
 _CHUNK = 1_000_000
 _MAX_POINTS = 20_000
@@ -99,6 +94,7 @@ def replay(
     limits: RiskLimits | None = None,
     costs: Costs | None = None,
     params: Mapping[str, Any] | None = None,
+    outside: Mapping[str, Any] | None = None,
     progress: bool | None = None,
 ) -> Replay:
     """Run a strategy over recorded ticks.
@@ -115,6 +111,8 @@ def replay(
         40 ms from decision to fill.
     params : mapping
         Parameters to change, as ``strategy.with_params``.
+    outside : mapping
+        What its features read from outside, by channel, see :func:`~kernel_lib.backtest.outside.outside_events`.
     progress : bool or None
         A progress bar; None shows one on long runs at a terminal or in a notebook.
 
@@ -138,15 +136,17 @@ def replay(
     book.arrays = book.arrays._replace(out=np.zeros(_room(len(ticks)), EVENT))
     proposer = Proposer(strategy, contract, account)
     span_ns = int(ticks["time_ns"][0]), int(ticks["time_ns"][-1])
-    sampler = np.zeros(3, np.int64)  # interval, next sample's time, points taken
+    sampler = np.zeros(4, np.int64)  # interval, next sample's time, points taken; values from outside told
     sampler[0] = max(10**9, -(-(span_ns[1] - span_ns[0] + 1) // _MAX_POINTS))
     sampler[1] = span_ns[0]
     points = np.zeros(_MAX_POINTS + 16, EQUITY)
     lowest = np.full(1, np.inf)
-    head = (proposer.state, proposer.forming, proposer.memory, proposer.sizing, book.arrays, sampler, points, lowest)
-    loop = _loop_for(proposer.propose)
-    if not proposer.compiles(loop, (ticks, 0, 0, *head, proposer.params)):
-        loop = _plain_loop(proposer)
+    told = outside_events(proposer.channels, outside)
+    head: tuple[Any, ...] = (
+        proposer.state, proposer.forming, proposer.memory, proposer.sizing, book.arrays, sampler, points, lowest, told,
+        proposer.params,
+    )  # fmt: skip
+    loop = loop_of(proposer, (ticks, 0, 0, *head))
     parts: list[npt.NDArray[np.void]] = []
     fault = ""
     at = 0
@@ -156,7 +156,7 @@ def replay(
             stop = min(at + _CHUNK, len(ticks))
             began = time.perf_counter()  # the run's speed is reported; the step itself sees no clock
             try:
-                reached = loop(ticks, at, stop, *head, proposer.params)
+                reached = loop(ticks, at, stop, *head)
             except Exception as error:
                 reached = book.numbers["n_ticks"]
                 proposer.fault()
@@ -200,85 +200,10 @@ def _room(n_ticks: int) -> int:
     return int(min(max(4 * MAX_ROWS_PER_EVENT, n_ticks // 4), 1 << 17)) + MAX_ROWS_PER_EVENT
 
 
-@lru_cache(maxsize=32)
-def _loop_for(propose: Callable[..., Any]) -> Callable[..., int]:
-    catch_up, quote, settle = dispose.catch_up, dispose.quote, dispose.settle
-    unmoved, on_target = dispose.unmoved, dispose.on_target
-
-    @njit(nogil=True)
-    def run(ticks, start, stop, fs, forming, memory, sizing, s, sampler, points, lowest, p):  # type: ignore[no-untyped-def]
-        # The pieces of dispose.on_tick and on_target, so that the common tick handles records only: an array
-        # passed to a function costs its reference counts.
-        b, r, v = s.book[0], s.rules[0], s.seen[0]
-        m, z = memory[0], sizing[0]
-        full = s.out.size - MAX_ROWS_PER_EVENT
-        for i in range(start, stop):
-            if b.n_out > full:
-                return i
-            tick = ticks[i]
-            time_ns = tick.time_ns
-            if time_ns >= sampler[1]:
-                sample(points, sampler, lowest, b, time_ns)
-            if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
-                catch_up(s, time_ns)
-            if quote(b, r, v, time_ns, tick.bid, tick.ask, 0):
-                settle(s)
-            lowest[0] = min(lowest[0], b.equity_minor)
-            target, units, stop_points, take_points, status = propose(
-                fs, forming, m, z, v, time_ns, tick.bid, tick.ask, p
-            )
-            if not unmoved(b, target, units, status):
-                on_target(s, target, units, stop_points, take_points, status)
-        return stop
-
-    loop: Callable[..., int] = run
-    return loop
-
-
-@njit(cache=True, nogil=True)
-def sample(points, sampler, lowest, b, time_ns):  # type: ignore[no-untyped-def]
-    """Close an interval of the equity curve with what held before ``time_ns``."""
-    if b.n_ticks > 0:
-        at = sampler[2]
-        points[at].time_ns = b.time_ns
-        points[at].balance_minor = b.balance_minor
-        points[at].equity_minor = b.equity_minor
-        points[at].lowest_minor = min(lowest[0], b.equity_minor)
-        points[at].units = b.long_units - b.short_units
-        sampler[2] += 1
-        lowest[0] = b.equity_minor
-    sampler[1] += ((time_ns - sampler[1]) // sampler[0] + 1) * sampler[0]
-
-
-def _plain_loop(proposer: Proposer) -> Callable[..., int]:
-    """The same loop in Python, for a decision that numba cannot compile."""
-
-    def run(ticks: Ticks, start: int, stop: int, *rest: Any) -> int:
-        arrays, sampler, points, lowest = rest[4:8]
-        book = arrays.book.view(np.recarray)[0]
-        for i in range(start, stop):
-            if book.n_out > arrays.out.size - MAX_ROWS_PER_EVENT:
-                return i
-            time_ns, bid, ask = ticks[i].item()
-            if time_ns >= sampler[1]:
-                _sample_at(points, sampler, lowest, arrays.book, time_ns)
-            dispose.on_tick(arrays, time_ns, bid, ask, 0)
-            lowest[0] = min(lowest[0], book.equity_minor)
-            dispose.on_target(arrays, *proposer.on_tick(time_ns, bid, ask, arrays.seen))
-        return stop
-
-    return run
-
-
-@njit(cache=True, nogil=True)
-def _sample_at(points, sampler, lowest, book, time_ns):  # type: ignore[no-untyped-def]
-    sample(points, sampler, lowest, book[0], time_ns)
-
-
 def _sample(
     points: npt.NDArray[np.void], sampler: npt.NDArray[np.int64], lowest: npt.NDArray[np.float64], book: Book
 ) -> None:
-    _sample_at(points, sampler, lowest, book.arrays.book, book.numbers["time_ns"])
+    sample_at(points, sampler, lowest, book.arrays.book, book.numbers["time_ns"])
 
 
 def _utc(ticks: Ticks, row: int) -> str:

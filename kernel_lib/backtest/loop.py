@@ -1,0 +1,173 @@
+"""The loops of a replay over an array of ticks: the whole step compiled, or cut where Python has a part in it."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import njit, typeof
+
+from kernel_lib.market.tick import Ticks
+from kernel_lib.strategy import Proposer
+from kernel_lib.trading import dispose
+from kernel_lib.trading.record import MAX_ROWS_PER_EVENT
+
+__all__ = ["EQUITY", "loop_of", "sample_at"]
+
+#: One point of the equity curve: the last of its interval, and the lowest equity within it; money in minor units.
+EQUITY = np.dtype([("time_ns", "<i8"), ("balance_minor", "<i8"), ("equity_minor", "<f8"), ("lowest_minor", "<f8"),
+                   ("units", "<i8")])  # fmt: skip
+
+
+def loop_of(proposer: Proposer, arguments: tuple[Any, ...]) -> Callable[..., int]:
+    """Give the fastest loop that the strategy allows, compiled for arguments like these.
+
+    ``loop(ticks, start, stop, ...)`` runs ticks ``start`` to ``stop`` and gives where it stopped: before ``stop`` when
+    the rows of the book must be drained first.
+    """
+    loop: Any = _CutLoop(proposer) if proposer.evaluates else _whole_loop(proposer.step.propose)
+    return loop if proposer.compiles(loop, arguments) else _plain_loop(proposer)
+
+
+@lru_cache(maxsize=32)
+def _whole_loop(propose: Callable[..., Any]) -> Callable[..., int]:
+    catch_up, quote, settle = dispose.catch_up, dispose.quote, dispose.settle
+    unmoved, on_target = dispose.unmoved, dispose.on_target
+
+    @njit(nogil=True)
+    def run(ticks, start, stop, fs, forming, memory, sizing, s, sampler, points, lowest, told, p):  # type: ignore[no-untyped-def]
+        # The pieces of dispose.on_tick and on_target, so that the common tick handles records only: an array
+        # passed to a function costs its reference counts.
+        b, r, v = s.book[0], s.rules[0], s.seen[0]
+        m, z = memory[0], sizing[0]
+        full = s.out.size - MAX_ROWS_PER_EVENT
+        for i in range(start, stop):
+            if b.n_out > full:
+                return i
+            tick = ticks[i]
+            time_ns = tick.time_ns
+            if time_ns >= sampler[1]:
+                sample(points, sampler, lowest, b, time_ns)
+            while sampler[3] < told.size and told[sampler[3]].time_ns <= time_ns:
+                fs[told[sampler[3]].channel] = told[sampler[3]].number
+                sampler[3] += 1
+            if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
+                catch_up(s, time_ns)
+            if quote(b, r, v, time_ns, tick.bid, tick.ask, 0):
+                settle(s)
+            lowest[0] = min(lowest[0], b.equity_minor)
+            target, units, stop_points, take_points, status = propose(
+                fs, forming, m, z, v, time_ns, tick.bid, tick.ask, p
+            )
+            if not unmoved(b, target, units, status):
+                on_target(s, target, units, stop_points, take_points, status)
+        return stop
+
+    loop: Callable[..., int] = run
+    return loop
+
+
+@lru_cache(maxsize=32)
+def _cut_loop(advance: Callable[..., Any], decide: Callable[..., Any]) -> Callable[..., int]:
+    catch_up, quote, settle = dispose.catch_up, dispose.quote, dispose.settle
+    unmoved, on_target = dispose.unmoved, dispose.on_target
+
+    @njit(nogil=True)
+    def run(ticks, start, stop, fs, forming, memory, sizing, s, sampler, points, lowest, told, p, answered):  # type: ignore[no-untyped-def]
+        # The loop of _whole_loop, left between features and decision where a feature is to be evaluated; ``answered``
+        # goes on from there.
+        b, r, v = s.book[0], s.rules[0], s.seen[0]
+        m, z = memory[0], sizing[0]
+        full = s.out.size - MAX_ROWS_PER_EVENT
+        for i in range(start, stop):
+            tick = ticks[i]
+            time_ns = tick.time_ns
+            if not (answered and i == start):
+                if b.n_out > full:
+                    return i
+                if time_ns >= sampler[1]:
+                    sample(points, sampler, lowest, b, time_ns)
+                while sampler[3] < told.size and told[sampler[3]].time_ns <= time_ns:
+                    fs[told[sampler[3]].channel] = told[sampler[3]].number
+                    sampler[3] += 1
+                if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
+                    catch_up(s, time_ns)
+                if quote(b, r, v, time_ns, tick.bid, tick.ask, 0):
+                    settle(s)
+                lowest[0] = min(lowest[0], b.equity_minor)
+                if m.faulted == 0:
+                    advance(fs, forming, m, time_ns, tick.bid, tick.ask)
+                    if m.evaluate != 0:
+                        return i
+            target, units, stop_points, take_points, status = decide(fs, m, z, v, time_ns, tick.bid, tick.ask, p)
+            if not unmoved(b, target, units, status):
+                on_target(s, target, units, stop_points, take_points, status)
+        return stop
+
+    loop: Callable[..., int] = run
+    return loop
+
+
+class _CutLoop:
+    """The compiled loop of a strategy with evaluated features, and the evaluations between its parts."""
+
+    def __init__(self, proposer: Proposer) -> None:
+        self._proposer = proposer
+        self._loop: Any = _cut_loop(proposer.step.advance_half, proposer.step.decide_half)
+
+    def compile(self, types: tuple[Any, ...]) -> None:
+        """Compile the loop, as numba's functions do."""
+        self._loop.compile((*types, typeof(False)))
+
+    def __call__(self, ticks: Ticks, start: int, stop: int, *rest: Any) -> int:
+        at, answered = start, False
+        while True:
+            at = self._loop(ticks, at, stop, *rest, answered)
+            if not self._proposer.memory["evaluate"][0]:
+                return int(at)
+            time_ns, bid, ask = ticks[at].item()
+            self._proposer.evaluate(time_ns, bid, ask, rest[4].seen)
+            answered = True
+
+
+@njit(cache=True, nogil=True)
+def sample(points, sampler, lowest, b, time_ns):  # type: ignore[no-untyped-def]
+    """Close an interval of the equity curve with what held before ``time_ns``."""
+    if b.n_ticks > 0:
+        at = sampler[2]
+        points[at].time_ns = b.time_ns
+        points[at].balance_minor = b.balance_minor
+        points[at].equity_minor = b.equity_minor
+        points[at].lowest_minor = min(lowest[0], b.equity_minor)
+        points[at].units = b.long_units - b.short_units
+        sampler[2] += 1
+        lowest[0] = b.equity_minor
+    sampler[1] += ((time_ns - sampler[1]) // sampler[0] + 1) * sampler[0]
+
+
+def _plain_loop(proposer: Proposer) -> Callable[..., int]:
+    """The same loop in Python, for a decision that numba cannot compile."""
+
+    def run(ticks: Ticks, start: int, stop: int, *rest: Any) -> int:
+        arrays, sampler, points, lowest, told = rest[4:9]
+        book = arrays.book.view(np.recarray)[0]
+        for i in range(start, stop):
+            if book.n_out > arrays.out.size - MAX_ROWS_PER_EVENT:
+                return i
+            time_ns, bid, ask = ticks[i].item()
+            if time_ns >= sampler[1]:
+                sample_at(points, sampler, lowest, arrays.book, time_ns)
+            while sampler[3] < len(told) and told["time_ns"][sampler[3]] <= time_ns:
+                proposer.tell(int(told["channel"][sampler[3]]), float(told["number"][sampler[3]]))
+                sampler[3] += 1
+            dispose.on_tick(arrays, time_ns, bid, ask, 0)
+            lowest[0] = min(lowest[0], book.equity_minor)
+            dispose.on_target(arrays, *proposer.on_tick(time_ns, bid, ask, arrays.seen))
+        return stop
+
+    return run
+
+
+@njit(cache=True, nogil=True)
+def sample_at(points, sampler, lowest, book, time_ns):  # type: ignore[no-untyped-def]
+    sample(points, sampler, lowest, book[0], time_ns)

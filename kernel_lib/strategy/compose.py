@@ -1,0 +1,275 @@
+"""The strategy's half of the step as source text: features, decision and sizing, composed and compiled as one.
+
+The state that the text works on is one array: the latest values from outside, then each feature's own, outputs first,
+in steps of 32 numbers. Parameters' values are not in the text: they live in the state, so that strategies which
+differ only in them share compiled code.
+"""
+
+import linecache
+import math
+from collections import namedtuple
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from kernel_lib.errors import Misconfigured
+from kernel_lib.features.evaluated import Evaluated
+from kernel_lib.features.feature import Feature
+from kernel_lib.market.bar import Bar, bar_length_ns
+from kernel_lib.strategy.definition import RESERVED, Strategy
+from kernel_lib.strategy.position import Position
+from kernel_lib.strategy.target import exposure_of, sized
+from kernel_lib.trading.record import Status
+
+__all__ = ["Plan", "Question", "Step", "compose", "tuple_class"]
+
+_HOLD = int(Status.HOLD)
+
+
+class Question(NamedTuple):
+    """An evaluated feature: where its inputs and outputs lie in the state."""
+
+    feature: Evaluated
+    inputs: npt.NDArray[np.int64]
+    outputs: slice
+
+
+class Plan(NamedTuple):
+    """Where everything of one strategy lies, and its compiled functions.
+
+    Attributes
+    ----------
+    state : ndarray of float64
+        As it is at the beginning.
+    places : dict
+        Of each feature, by ``x.NAME``: where its own state begins and ends.
+    channels : tuple of str
+        What comes from outside; the latest value of each lies at its index.
+    lengths : list of int
+        Nanoseconds of each length of bars.
+    questions : tuple of Question
+    """
+
+    state: npt.NDArray[np.float64]
+    places: dict[str, slice]
+    channels: tuple[str, ...]
+    lengths: list[int]
+    questions: tuple[Question, ...]
+    step: "Step"
+
+
+class Step(NamedTuple):
+    """The functions of one composed source.
+
+    ``propose`` and ``halves`` are not compiled by themselves: a loop takes them in. ``gather`` is plain Python.
+    """
+
+    propose: Any
+    live: Any
+    advance_half: Any
+    decide_half: Any
+    advance_live: Any
+    decide_live: Any
+    ready: Callable[..., bool]
+    gather: Callable[..., Any]
+
+
+def compose(strategy: Strategy) -> Plan:
+    """Lay out a strategy's state and write its step.
+
+    Raises
+    ------
+    Misconfigured
+        Two features give the same ``x.NAME``.
+    """
+    layout = _Layout(strategy)
+    lengths = sorted({each.bars_ns for each in layout.parts.values() if each.bars_ns} | _decision_bar(strategy))
+    source = _source(strategy, layout, lengths)
+    calls = tuple(each.update for each in layout.compiled.values())
+    step = _compiled(source, (*layout.shown, *RESERVED), calls, _Decision(strategy))
+    return Plan(layout.state, layout.places, layout.channels, lengths, layout.questions, step)
+
+
+def tuple_class(name: str, fields: tuple[str, ...]) -> Any:
+    """One class for each set of names, so that equal strategies share compiled code."""
+    if (name, fields) not in _classes:
+        _classes[name, fields] = namedtuple(name, fields)
+    return _classes[name, fields]
+
+
+_classes: dict[tuple[str, tuple[str, ...]], Any] = {}
+
+
+class _Layout:
+    # Where each feature lies; inputs of evaluated ones are features like others, only not shown.
+    def __init__(self, strategy: Strategy) -> None:
+        self.parts: dict[str, Feature] = {}
+        for name, each in strategy.features.items():
+            if isinstance(each, Evaluated):
+                self.parts.update((f"{name}.{label}", one) for label, one in each.inputs.items())
+            self.parts[name] = each
+        self.compiled = {name: each for name, each in self.parts.items() if not isinstance(each, Evaluated)}
+        self.channels = tuple(sorted({each.other for each in self.parts.values() if each.other is not None}))
+        states = [np.full(len(self.channels), np.nan)]
+        self.places: dict[str, slice] = {}
+        at = len(self.channels)
+        for name, each in self.parts.items():
+            room = -(-each.state.size // 32) * 32  # windows of about one length give one source
+            self.places[name] = slice(at, at + each.state.size)
+            states.append(np.concatenate([each.state, np.zeros(room - each.state.size)]))
+            at += room
+        self.state = np.concatenate(states)
+        self.shown: dict[str, int] = {}
+        for name, each in strategy.features.items():
+            for column, output in enumerate(each.outputs):
+                label = name if column == 0 else f"{name}_{output}"
+                if label in self.shown:
+                    raise Misconfigured(
+                        f"{strategy.name}: each x.NAME must be one feature's output, {label} is of two features"
+                    )
+                self.shown[label] = self.places[name].start + column
+        self.questions = tuple(
+            Question(
+                each,
+                np.array([self.places[f"{name}.{label}"].start for label in each.inputs]),
+                slice(self.places[name].start, self.places[name].start + len(each.outputs)),
+            )
+            for name, each in strategy.features.items()
+            if isinstance(each, Evaluated)
+        )
+
+
+def _decision_bar(strategy: Strategy) -> set[int]:
+    return set() if strategy.on == "tick" else {bar_length_ns(strategy.on)}
+
+
+def _source(strategy: Strategy, layout: _Layout, lengths: list[int]) -> str:
+    advance = _advance_lines(strategy, layout, lengths)
+    unready = " or ".join(f"math.isnan(fs[{place}])" for place in layout.shown.values()) or "False"
+    see = ", ".join([*(f"fs[{place}]" for place in layout.shown.values()), "bid, ask, (bid + ask) * 0.5, ask - bid"])
+    see = f"X({see}, time_ns)"
+    position = (
+        "Position(exposure_of(m, v), v.units * z.lot_step, v.entry_price, v.floating_minor / z.minor, v.open_time_ns, "
+        "v.equity_minor / z.minor)"
+    )
+    hold = "        return 0.0, 0, 0, 0, HOLD"
+    decide = [
+        f"    if not due or {unready}:",
+        hold,
+        f"    x = {see}",
+        f"    position = {position}",
+        "    return sized(m, z, v, float(decide(x, position, p)), x.mid)",
+        "",
+    ]
+    records = "    m, z, v = memory[0], sizing[0], view[0]"
+    # A body stands in each form as text: numba takes long to inline, and a call with an array costs at each tick.
+    return "\n".join(
+        [
+            "def propose(fs, forming, m, z, v, time_ns, bid, ask, p):",
+            "    if m.faulted != 0:", hold, *advance, *decide,
+            "def propose_live(fs, forming, memory, sizing, view, time_ns, bid, ask, p):",
+            records, "    if m.faulted != 0:", hold, *advance, *decide,
+            "def advance_half(fs, forming, m, time_ns, bid, ask):",
+            *advance, "    m.due = due", "",
+            "def decide_half(fs, m, z, v, time_ns, bid, ask, p):",
+            "    if m.faulted != 0:", hold, "    due = m.due != 0", *decide,
+            "def advance_live(fs, forming, memory, time_ns, bid, ask):",
+            "    m = memory[0]", *advance, "    m.due = due", "",
+            "def decide_live(fs, memory, sizing, view, time_ns, bid, ask, p):",
+            records, "    if m.faulted != 0:", hold, "    due = m.due != 0", *decide,
+            "def ready(fs):", f"    return not ({unready})", "",
+            "def gather(fs, m, z, v, time_ns, bid, ask):", f"    return {see}, {position}", "",
+        ]
+    )  # fmt: skip
+
+
+def _advance_lines(strategy: Strategy, layout: _Layout, lengths: list[int]) -> list[str]:
+    """Update forming bars and features; ``due`` afterwards says whether the decision is called."""
+    updates: dict[int, list[str]] = {length: [] for length in [0, *lengths]}
+    for index, (name, each) in enumerate(layout.compiled.items()):
+        place = layout.places[name]
+        room = place.start + -(-each.state.size // 32) * 32
+        other = "math.nan" if each.other is None else f"fs[{layout.channels.index(each.other)}]"
+        bar = "forming_bar" if each.other is None else f"seen({other}, forming_bar)"
+        updates[each.bars_ns].append(f"update_{index}(fs[{place.start}:{room}], {bar})  # {name}")
+    lines = ["    mid = (bid + ask) * 0.5", "    spread = ask - bid", f"    due = {strategy.on == 'tick'}"]
+    for k, length in enumerate(lengths):
+        asked = sum(1 << at for at, each in enumerate(layout.questions) if each.feature.bars_ns == length)
+        lines += [
+            f"    f = forming[{k}]",
+            "    if time_ns >= f.end_ns:",
+            "        if f.volume > 0.0:",
+            "            forming_bar = Bar(f.time_ns, f.open, f.high, f.low, f.close, f.volume, f.spread, math.nan)",
+            *(f"            {update}" for update in updates[length]),
+            *([f"            m.evaluate |= {asked}"] if asked else []),
+            *(["            due = True"] if length in _decision_bar(strategy) else []),
+            f"        f.time_ns = time_ns - time_ns % {length}",
+            f"        f.end_ns = f.time_ns + {length}",
+            "        f.open = bid",
+            "        f.high = bid",
+            "        f.low = bid",
+            "        f.volume = 0.0",
+            "    elif bid > f.high:",
+            "        f.high = bid",
+            "    elif bid < f.low:",
+            "        f.low = bid",
+            "    f.close = bid",
+            "    f.volume += 1.0",
+            "    f.spread = spread",
+        ]
+    if updates[0]:
+        lines += ["    forming_bar = Bar(time_ns, mid, mid, mid, mid, 1.0, spread, math.nan)"]
+        lines += [f"    {update}" for update in updates[0]]
+    return lines
+
+
+@njit(nogil=True, inline="always")
+def _seen(other: Any, bar: Any) -> Any:
+    return Bar(bar.time_ns, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.spread, other)
+
+
+class _Decision:
+    """A decision as a key: two are equal when they are one function, or come of equal sources that ran on their own.
+
+    The compiled form takes what it reads of its module as constants, so that nothing is shared but code.
+    """
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.decide = strategy.decide
+        self._key = (strategy.source, strategy.entry) if strategy.self_contained else strategy.decide
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Decision) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], decision: _Decision) -> Step:
+    decide = decision.decide
+    space: dict[str, Any] = {
+        "Bar": Bar, "Position": Position, "sized": sized, "exposure_of": exposure_of, "HOLD": _HOLD, "math": math,
+        "X": tuple_class("X", fields), "decide": njit(nogil=True)(decide), "seen": _seen,
+        **{f"update_{index}": update for index, update in enumerate(updates)},
+    }  # fmt: skip
+    filename = f"<tickhub step {decide.__name__} {abs(hash(source)):x}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(source, filename, "exec"), space)  # noqa: S102  (generated here, from checked names)
+    # Inlined before typing: an array passed to a function costs four reference counts, a quarter of the tick.
+    inlined = njit(nogil=True, inline="always")
+    called = njit(nogil=True)
+    return Step(
+        propose=inlined(space["propose"]),
+        live=called(space["propose_live"]),
+        advance_half=inlined(space["advance_half"]),
+        decide_half=inlined(space["decide_half"]),
+        advance_live=called(space["advance_live"]),
+        decide_live=called(space["decide_live"]),
+        ready=space["ready"],
+        gather=space["gather"],
+    )

@@ -1,0 +1,73 @@
+"""From a target to lot steps: what the compiled step remembers of a strategy, and how a target becomes a size."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from kernel_lib.trading.record import Status
+
+__all__ = ["MEMORY", "exposure_of", "sized", "sized_rows"]
+
+#: What a proposer remembers beside its features. ``evaluate`` has a bit for each evaluated feature whose bar closed;
+#: ``due``: the decision is to be called on this tick.
+MEMORY = np.dtype(
+    [("base_units", "<i8"), ("asked_units", "<i8"), ("seen_units", "<i8"), ("exposure", "<f8"), ("stops_seen", "<i8"),
+     ("last_target", "<f8"), ("latched", "<f8"), ("faulted", "<i8"), ("evaluate", "<i8"), ("due", "<i8")]
+)  # fmt: skip
+
+_DECIDED, _BAD = int(Status.DECIDED), int(Status.BAD_TARGET)
+_SAME = 1e-9
+
+
+@njit(cache=True, nogil=True)
+def exposure_of(m: Any, v: Any) -> float:
+    """Give the exposure that the open position amounts to; divides only when the position has changed."""
+    if v.units != m.seen_units:
+        m.seen_units = v.units
+        m.exposure = min(1.0, max(-1.0, v.units / m.base_units)) if v.units != 0 and m.base_units > 0 else 0.0
+    return m.exposure
+
+
+@njit(cache=True, nogil=True)
+def sized(m: Any, z: Any, v: Any, target: float, mid: float) -> tuple[float, int, int, int, int]:
+    """Turn a target into lot steps, rounded down.
+
+    The size is computed when the target changes and then stands: a held position does not breathe with the equity,
+    and a refused entry is asked again at the same size. A target that is what we hold changes nothing.
+    """
+    if not -1.0 <= target <= 1.0:
+        m.faulted = 1
+        return target, 0, 0, 0, _BAD
+    if v.n_stopped != m.stops_seen:
+        m.stops_seen = v.n_stopped
+        m.latched = m.last_target
+    if target == m.latched:
+        m.asked_units = v.units
+    elif target != m.last_target or m.latched == m.latched:
+        m.latched = math.nan
+        if abs(target - exposure_of(m, v)) <= _SAME:
+            m.asked_units = v.units
+        elif v.in_flight == 0:
+            base = z.units
+            if z.by_risk != 0:
+                worth = z.minor_per_point_unit
+                if z.by_price != 0:
+                    worth /= mid
+                base = int(max(0.0, v.equity_minor * z.fraction / (z.stop_points * worth) + _SAME))
+            m.base_units = base
+            m.seen_units = v.units
+            m.exposure = min(1.0, max(-1.0, v.units / base)) if v.units != 0 and base > 0 else 0.0
+            size = int(abs(target) * base + _SAME)
+            m.asked_units = size if target > 0.0 else -size
+        else:
+            return target, m.asked_units, z.stop_points, z.take_points, _DECIDED
+    m.last_target = target
+    return target, m.asked_units, z.stop_points, z.take_points, _DECIDED
+
+
+@njit(cache=True, nogil=True)
+def sized_rows(memory: Any, sizing: Any, view: Any, target: float, mid: float) -> tuple[float, int, int, int, int]:
+    """:func:`sized`, for a caller that holds arrays of one record."""
+    return sized(memory[0], sizing[0], view[0], target, mid)
