@@ -29,7 +29,7 @@ def delay_size(n: int) -> int:
 
 def pair_size(n: int) -> int:
     """Places in the state for a ring of ``n`` pairs."""
-    return 2 * n + 7
+    return 2 * n + 9
 
 
 def extreme_size(n: int) -> int:
@@ -168,7 +168,8 @@ def weighted_push(s: npt.NDArray[np.float64], base: int, n: int, x: float) -> bo
 def pair_push(s: npt.NDArray[np.float64], base: int, n: int, x: float, y: float) -> bool:
     """Add a pair; afterwards ``s[base + 2:base + 7]`` are both means and the sums of squares xx, yy and products xy.
 
-    Sums are of deviations from the means. Returns True once ``n`` pairs are inside.
+    Sums are of deviations from the means, and exactly 0 where a side stood still: what rounding would leave there, a
+    correlation would blow up to one. Returns True once ``n`` pairs are inside.
     """
     count = int(s[base])
     at = int(s[base + 1])
@@ -196,6 +197,10 @@ def pair_push(s: npt.NDArray[np.float64], base: int, n: int, x: float, y: float)
         s[base + 4] += (x - old_x) * (x - after_x + old_x - mean_x)
         s[base + 5] += (y - old_y) * (y - after_y + old_y - mean_y)
         s[base + 6] += (x - after_x) * (y - mean_y) - (old_x - after_x) * (old_y - mean_y)
+    before = at - 1 if at > 0 else n - 1
+    still = ys + n
+    s[still] = s[still] + 1.0 if x == s[xs + before] else 1.0
+    s[still + 1] = s[still + 1] + 1.0 if y == s[ys + before] else 1.0
     s[xs + at] = x
     s[ys + at] = y
     at += 1
@@ -203,6 +208,12 @@ def pair_push(s: npt.NDArray[np.float64], base: int, n: int, x: float, y: float)
         at = 0
         _pair_afresh(s, base, n)
     s[base + 1] = at
+    if s[still] >= n:
+        s[base + 4] = 0.0
+        s[base + 6] = 0.0
+    if s[still + 1] >= n:
+        s[base + 5] = 0.0
+        s[base + 6] = 0.0
     return count == n
 
 

@@ -22,8 +22,9 @@ NEEDED = {
     "outside": {"channel_name": "news:EURUSD"}, "regime": REGIME,
 }  # fmt: skip
 FEATURES = [make(**NEEDED.get(name, {})) for name, make in f.CATALOGUE.items()]
+ON_BARS = [make(**NEEDED.get(name, {}), bars="20s") for name, make in f.CATALOGUE.items()]
 AT_ONCE = 9
-BATCHES = [FEATURES[at : at + AT_ONCE] for at in range(0, len(FEATURES), AT_ONCE)]
+BATCHES = [each[at : at + AT_ONCE] for each in (FEATURES, ON_BARS) for at in range(0, len(FEATURES), AT_ONCE)]
 
 
 def market(n_bars: int = 700, seed: int = 3) -> np.ndarray:
@@ -97,9 +98,9 @@ def test_one_bar_at_a_time_gives_what_the_array_gives(feature: f.Feature) -> Non
         np.testing.assert_array_equal(state[: len(feature.outputs)], expected[row])
 
 
-@pytest.mark.parametrize("some", BATCHES, ids=lambda some: f"{some[0].name}-{some[-1].name}")
+@pytest.mark.parametrize("some", BATCHES, ids=lambda some: f"{some[0]!r}-{some[-1].name}")
 def test_the_compiled_step_gives_what_the_array_gives(some: list[f.Feature]) -> None:
-    """Streaming on ticks, with a snapshot restored in the middle; nothing comes from outside."""
+    """Streaming on ticks and on bars of them, a snapshot restored in the middle; nothing comes from outside."""
 
     @strategy(on="tick", features={f"feature_{index}": each for index, each in enumerate(some)})
     def idle(x, position, p):
