@@ -13,7 +13,7 @@ To add one: a file with a function that returns a :class:`Feature`, and a line i
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from numba import njit, types
 import kernel_lib.machine_code  # noqa: F401  (says where compiled code is kept)
 from kernel_lib.errors import BadData
 from kernel_lib.market.bar import Bar, bar_length_ns, bar_length_text
+
+if TYPE_CHECKING:
+    from kernel_lib.features.running import Running
 
 __all__ = ["UPDATE", "Feature", "Param", "channel", "compiled", "inlined", "length_s", "positive", "whole"]
 
@@ -155,6 +158,18 @@ class Feature:
         from kernel_lib.features.over import run_over
 
         return run_over(self, series, other)
+
+    def start(self) -> "Running":
+        """Begin to run update by update, as river and TA-Lib's streams do; the machine code is the same.
+
+        >>> from kernel_lib import features as f
+        >>> average = f.sma(2).start()
+        >>> average.update(1.0), average.update(2.0)
+        (nan, 1.5)
+        """
+        from kernel_lib.features.running import Running
+
+        return Running(self)
 
     def plot(self, series: Any, other: Any = None, ax: Any = None) -> Any:
         """Draw the outputs over recorded data; gives the matplotlib axes.

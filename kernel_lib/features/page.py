@@ -26,6 +26,7 @@ from kernel_lib import features as f
 f.rsi(14)(bars)                              # NumPy, lists, pandas, Arrow; ticks or bars
 f.rsi(14, bars="1m")(ticks)                  # forms the bars as the engine does; one value for each tick
 f.correlation("GBPUSD", 50)(eur, other=gbp)  # what reads another instrument or anything else from outside
+f.ema(20).start().update(1.1)                # one update at a time
 f.bollinger(20).plot(bars)                   # one line
 f.catalogue()                                # all of them, as a table
 ```
@@ -43,8 +44,8 @@ f.catalogue()                                # all of them, as a table
   on. An outside value is seen at its own time, a bar of another instrument at its close.
 - **In a strategy** the first output is `x.NAME`, the others `x.NAME_OUTPUT`; while one is NaN the decision is not
   called.
-- **Cost.** Flat for each update, whatever the window, but for `rank`, `cci` and `candlesticks`, which walk their
-  window.
+- **Cost.** Flat on average, whatever the window (sums are taken afresh once a window has gone by, so that rounding
+  does not pile up), but for `rank`, `cci` and `candlesticks`, which walk their window.
 
 ## One of your own
 
