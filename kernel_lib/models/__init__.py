@@ -1,6 +1,6 @@
 """Learners, one per file: each fits a model that predicts with a calibrated confidence and exports to one ONNX file.
 
-``XGBoost().fit(X, labels.direction(close, 12)).bundle()`` is what a strategy's passport carries; ``load_model`` reads it.
+``XGBoost().fit(X, labels.direction(close, 12)).bundle()`` is what a passport carries, and what ``load_model`` reads.
 Nothing heavy is imported until a learner trains. To add one: a file, and a line here.
 """
 

@@ -118,7 +118,7 @@ def stack(members: Sequence[Model]) -> Ensemble:
 
     For chances the likelihood is maximised (by expectation and maximisation, as for a mixture), for numbers the
     squared error minimised. The scores that come with it are of the weights found on the first half of those rows,
-    measured on the second.
+    measured on the second; none where outcomes are open too long for that.
 
     Raises
     ------
@@ -130,9 +130,12 @@ def stack(members: Sequence[Model]) -> Ensemble:
     if len(rows) < 40:
         raise BadData(f"stacking needs 40 rows that all members answered unseen, there were {len(rows)}")
     half = len(rows) // 2
-    early = _best_weights(found.shape, columns[:, :half], outcomes[:half])
-    later = np.tensordot(early, columns[:, half:], axes=1)
+    known = members[0].unseen.ends[np.searchsorted(members[0].unseen.rows, rows[:half])] < rows[half]
     weights = _best_weights(found.shape, columns, outcomes)
+    if known.sum() < 20:
+        return Ensemble(members, weights.tolist(), "stacked")
+    early = _best_weights(found.shape, columns[:, :half][:, known], outcomes[:half][known])
+    later = np.tensordot(early, columns[:, half:], axes=1)
     return Ensemble(members, weights.tolist(), "stacked", _scored(found.shape, later, outcomes[half:]))
 
 

@@ -8,6 +8,7 @@ To add one: a file with a subclass that trains a :class:`~kernel_lib.models.core
 ``models/__init__.py``.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NoReturn
 
@@ -26,7 +27,7 @@ from kernel_lib.models.scores import scores
 from kernel_lib.models.space import Space
 from kernel_lib.models.splits import walk_forward
 
-__all__ = ["Learner", "judged"]
+__all__ = ["Learner", "judged", "one_thread"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,8 +120,9 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         sample = make_sample(X, y, names=names, times_ns=times_ns, kinds=self.kinds, least_rows=self.least_rows)
         self.check(sample)
         shape = self.shape(sample)
-        folds = list(_watched(self.out_of_sample(sample, seed=int(seed)), self.folds, self.key, progress))
-        core = self.train(sample, seed=int(seed), progress=progress)
+        with one_thread():
+            folds = list(_watched(self.out_of_sample(sample, seed=int(seed)), self.folds, self.key, progress))
+            core = self.train(sample, seed=int(seed), progress=progress)
         agreed = self.agreed(core, [(each, rows) for each, rows, _ in folds], sample.X)
         calibration, found, unseen = judged(self, shape, sample, folds, agreed)
         times = sample.times_ns
@@ -175,6 +177,15 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             yield core, test, answers(core, sample.X, test)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread inside, so that sums are added in one order on every machine."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1):
+        yield
+
+
 def purged_folds(sample: Sample, n_folds: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Split the rows to learn from walk-forward; give row numbers of the whole sample."""
     known = np.searchsorted(sample.rows, sample.ends[sample.rows], side="right") - 1
@@ -208,7 +219,8 @@ def judged(
     usable = ~np.isnan(raw).any(axis=1)
     if usable.sum() < 10:
         raise BadData(f"at least 10 out-of-sample answers are needed to calibrate, there were {usable.sum()}")
-    raw, outcomes = raw[usable], outcomes[usable]
+    raw, outcomes, rows = raw[usable], outcomes[usable], rows[usable]
+    ends = sample.ends[rows]
     fold_of = np.repeat(np.arange(len(folds)), [len(each) for _, each, _ in folds])[usable]
 
     def calibrated(chosen: npt.NDArray[np.bool_]) -> Calibration:
@@ -224,14 +236,16 @@ def judged(
     final = calibrated(np.ones(len(raw), dtype=bool))
     columns, taken = [], []
     for fold in range(1, len(folds)):
-        before, here = fold_of < fold, fold_of == fold
+        here = fold_of == fold
+        # What an earlier fold said counts once its outcome was known, as it would have been then.
+        before = (fold_of < fold) & (ends < rows[here].min(initial=len(sample.X)))
         if before.sum() >= 10 and here.any():
             columns.append(calibrated(before).columns(raw[here]))
             taken.append(np.flatnonzero(here))
     if not columns:
         raise BadData("at least two folds with answers are needed to score a model; give more rows or fewer folds")
     scored = np.concatenate(taken)
-    unseen = Unseen(rows[usable][scored], np.concatenate(columns), outcomes[scored])
+    unseen = Unseen(rows[scored], np.concatenate(columns), outcomes[scored], ends[scored])
     found = scores(shape, unseen.columns, unseen.outcomes, getattr(final, "reference", 0.0))
     return final, found, unseen
 

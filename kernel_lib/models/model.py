@@ -26,11 +26,14 @@ class Unseen(msgspec.Struct, frozen=True):
     columns : ndarray of float, shape (n, n_columns)
         As :attr:`Shape.columns` names them.
     outcomes : ndarray of float, shape (n,) or (n, 3)
+    ends : ndarray of int, shape (n,)
+        Row at which each outcome was known.
     """
 
     rows: npt.NDArray[np.int64]
     columns: npt.NDArray[np.float64]
     outcomes: npt.NDArray[np.float64]
+    ends: npt.NDArray[np.int64]
 
 
 class Model:

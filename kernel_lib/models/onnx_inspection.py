@@ -7,12 +7,13 @@ inside it and as long as they say, its inputs and outputs are those of the card,
 
 import math
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.errors import BadData, Refused
+from kernel_lib.models.size_inspection import Node, follow_shapes
 from kernel_lib.models.tree_inspection import check_trees
 from kernel_lib.models.wire_format import as_signed, fields, repeated_floats, repeated_ints, text, varints
 
@@ -34,6 +35,19 @@ _ITEMS = {_FLOAT: "<f4", _INT64: "<i8", _DOUBLE: "<f8"}
 _FLOATS, _INTS, _STRINGS = 6, 7, 8
 
 _WHAT = "a model file"
+
+
+class _Constant(NamedTuple):
+    name: str
+    kind: int
+    shape: tuple[int, ...]
+    is_packed: bool
+    held: memoryview
+
+    def numbers(self) -> npt.NDArray[Any]:
+        if self.is_packed:
+            return varints(self.held, _WHAT)
+        return np.frombuffer(self.held, dtype=_ITEMS[self.kind])
 
 
 def inspect(model: bytes, *, n_features: int, n_columns: int, states: Sequence[tuple[int, ...]]) -> None:
@@ -82,17 +96,21 @@ def inspect(model: bytes, *, n_features: int, n_columns: int, states: Sequence[t
 def _graph(graph: memoryview, n_features: int, n_columns: int, states: Sequence[tuple[int, ...]]) -> None:
     inputs: dict[str, tuple[int, tuple[int, ...]]] = {}
     outputs: dict[str, tuple[int, tuple[int, ...]]] = {}
-    n_nodes = 0
+    nodes: list[Node] = []
+    shapes: dict[str, tuple[int, ...]] = {}
+    numbers: dict[str, list[int]] = {}
     for number, value in fields(graph, _WHAT):
         if not isinstance(value, memoryview):
             raise BadData(f"a graph must have no number in field {number}")
         if number == 1:
-            n_nodes += 1
-            if n_nodes > _MOST_NODES:
+            if len(nodes) == _MOST_NODES:
                 _refuse("model_size", f"has more than {_MOST_NODES} nodes")
-            _node(value, n_features)
+            nodes.append(_node(value, n_features))
         elif number == 5:
-            _tensor(value)
+            constant = _tensor(value)
+            shapes[constant.name] = constant.shape
+            if constant.kind == _INT64 and len(constant.shape) == 1 and constant.shape[0] <= 64:
+                numbers[constant.name] = constant.numbers().tolist()
         elif number in (11, 12):
             name, declared = _declared(value)
             (inputs if number == 11 else outputs)[name] = declared
@@ -103,10 +121,16 @@ def _graph(graph: memoryview, n_features: int, n_columns: int, states: Sequence[
     for what, found, wanted in (("inputs", inputs, wanted_in), ("outputs", outputs, wanted_out)):
         if found != wanted:
             raise BadData(f"the {what} of a model must be those of its card, {wanted}, they were {found}")
+    known = follow_shapes(nodes, shapes | {name: shape for name, (_, shape) in inputs.items()}, numbers)
+    for name, (_, shape) in outputs.items():
+        if known.get(name) != shape:
+            raise BadData(f"the output {name} of a model must have the shape {shape}, it would be {known.get(name)}")
 
 
-def _node(node: memoryview, n_features: int) -> None:
+def _node(node: memoryview, n_features: int) -> Node:
     operator = domain = ""
+    inputs: list[str] = []
+    outputs: list[str] = []
     attributes: list[memoryview] = []
     for number, value in fields(node, _WHAT):
         if number == 4:
@@ -115,20 +139,23 @@ def _node(node: memoryview, n_features: int) -> None:
             domain = text(value, _WHAT)
         elif number == 5 and isinstance(value, memoryview):
             attributes.append(value)
-        elif number not in (1, 2, 3):
+        elif number in (1, 2):
+            (inputs if number == 1 else outputs).append(text(value, _WHAT))
+        elif number != 3:
             _refuse("model_operator", f"holds field {number} of a node, which no export writes")
     domain = "" if domain == "ai.onnx" else domain
     if operator not in OPERATORS.get(domain, ()):
         _refuse("model_operator", f"uses the operator {operator[:60]!r} of {domain[:60] or 'ai.onnx'!r}")
-    read = dict(_attribute(each, keep=bool(domain)) for each in attributes)
+    read = dict(_attribute(each) for each in attributes)
     if len(read) != len(attributes):
         raise BadData(f"a node must name each attribute once, {operator} did not")
     if domain:
         check_trees(operator, read, n_features)
+    return Node(operator, inputs, outputs, read)
 
 
-def _attribute(attribute: memoryview, *, keep: bool) -> tuple[str, Any]:
-    """Give name and content of an attribute; numbers in tensors are read only where trees must be checked."""
+def _attribute(attribute: memoryview) -> tuple[str, Any]:
+    """Give name and content of an attribute."""
     # Long rows of numbers stand between the name and the type, in that order, as protobuf writes them.
     if len(attribute) < 3 or attribute[0] != 0x0A:
         raise BadData("an attribute must begin with its name")
@@ -149,7 +176,7 @@ def _attribute(attribute: memoryview, *, keep: bool) -> tuple[str, Any]:
         elif number in (2, 4) and isinstance(value, memoryview):
             found = bytes(value[:1000])
         elif number == 5 and isinstance(value, memoryview):
-            found = _tensor(value, keep=keep)
+            found = _tensor(value).numbers()
         elif number == 9 and isinstance(value, memoryview):
             strings.append(bytes(value[:100]))
         else:
@@ -157,10 +184,10 @@ def _attribute(attribute: memoryview, *, keep: bool) -> tuple[str, Any]:
     return name, strings if kind == _STRINGS else found
 
 
-def _tensor(tensor: memoryview, *, keep: bool = False) -> npt.NDArray[Any] | None:
-    """Check that a tensor holds its own numbers, as many as its shape says; give them where ``keep``."""
+def _tensor(tensor: memoryview) -> _Constant:
+    """Check that a tensor holds its own numbers, as many as its shape says."""
     shape: list[int] = []
-    kind = 0
+    kind, name = 0, ""
     held: tuple[int, memoryview] | None = None
     for number, value in fields(tensor, _WHAT):
         if number == 1:
@@ -171,7 +198,9 @@ def _tensor(tensor: memoryview, *, keep: bool = False) -> npt.NDArray[Any] | Non
             _refuse("model_external", "keeps numbers in another file")
         elif number in (4, 7, 9, 10) and isinstance(value, memoryview) and held is None:
             held = number, value
-        elif number not in (8, 12):
+        elif number == 8:
+            name = text(value, _WHAT)
+        elif number != 12:
             raise BadData(f"a constant must be plain numbers, it has the field {number} of a tensor")
     if kind not in _ITEMS:
         raise BadData(f"a constant must be float32, float64 or int64, its type was {kind}")
@@ -184,9 +213,7 @@ def _tensor(tensor: memoryview, *, keep: bool = False) -> npt.NDArray[Any] | Non
     n_items = len(items) if where == 7 else len(numbers) / np.dtype(_ITEMS[kind]).itemsize
     if n_items != math.prod(shape):
         raise BadData(f"a constant must be as long as its shape {shape} says, it had {n_items:g} numbers")
-    if not keep:
-        return None
-    return items if where == 7 else np.frombuffer(numbers, dtype=_ITEMS[kind])
+    return _Constant(name, kind, tuple(shape), where == 7, numbers)
 
 
 def _declared(part: memoryview) -> tuple[str, tuple[int, tuple[int, ...]]]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.errors import BadData
-from kernel_lib.models.learner import Learner, judged
+from kernel_lib.models.learner import Learner, judged, one_thread
 from kernel_lib.models.sample import Sample, make_sample
 from kernel_lib.models.scores import judged_by, log_loss
 from kernel_lib.models.space import Choice, Space
@@ -158,10 +158,11 @@ def tune(
             trial.set_user_attr("parameters", parameters)
             return _trial_score(msgspec.structs.replace(learner, **parameters), sample, trial, score_name, seed)
 
-        study.optimize(
-            objective, n_trials=trials, timeout=seconds, catch=(BadData,),
-            callbacks=[lambda *_: bar.update()] if bar is not None else None,
-        )  # fmt: skip
+        with one_thread():
+            study.optimize(
+                objective, n_trials=trials, timeout=seconds, catch=(BadData,),
+                callbacks=[lambda *_: bar.update()] if bar is not None else None,
+            )  # fmt: skip
         if bar is not None:
             bar.close()
     finally:

@@ -274,3 +274,36 @@ def test_bytes_changed_at_random_never_do_anything_but_load_or_be_refused() -> N
             except (BadData, Refused):
                 n_refused += 1
     assert n_refused > 60
+
+
+def turned(model: onnx.ModelProto) -> None:
+    """Two columns of 200 kB whose sum, one of them turned, would be 5 GB."""
+    for name, shape in (("tall", (25_000, 1)), ("wide", (1, 25_000))):
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape), name))
+    model.graph.node.insert(0, helper.make_node("Add", ["tall", "wide"], ["vast"]))
+
+
+def multiplied(model: onnx.ModelProto) -> None:
+    for name, shape in (("tall", (25_000, 1)), ("wide", (1, 25_000))):
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape), name))
+    model.graph.node.insert(0, helper.make_node("MatMul", ["tall", "wide"], ["vast"]))
+
+
+def reshaped_by_a_row(model: onnx.ModelProto) -> None:
+    model.graph.node.insert(0, helper.make_node("Cast", ["row"], ["sizes"], to=TensorProto.INT64))
+    model.graph.node.insert(1, helper.make_node("Reshape", ["row", "sizes"], ["other"]))
+
+
+def backwards(model: onnx.ModelProto) -> None:
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes[::-1])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(turned, "at most"), (multiplied, "at most"), (reshaped_by_a_row, "constant"), (backwards, "in order")],
+)
+def test_a_graph_that_would_grow_beyond_a_row_is_refused_before_it_runs(change: object, says: str) -> None:
+    with pytest.raises(BadData, match=says):
+        load_model(changed(PLAIN, change))

@@ -98,3 +98,25 @@ def test_calibration_and_scores_rest_on_rows_whose_outcome_no_fold_knew() -> Non
         assert (labels.ends[train] < test[0]).all()
         tests.append(test)
     np.testing.assert_array_equal(model.unseen.rows, np.concatenate(tests[1:]))
+
+
+def test_an_outcome_that_was_open_when_a_fold_began_changes_nothing_in_it() -> None:
+    """Neither the fold's model nor the calibration of its answers may know it."""
+    horizon, starts = 20, (160, 240, 320)
+    learner = CATALOGUE["logistic_regression"](folds=4)
+
+    def answered(outcomes: np.ndarray) -> dict[int, tuple[float, ...]]:
+        labels = Labels(name="far", kind="direction", horizon=horizon, values=outcomes,
+                        ends=np.minimum(np.arange(400) + horizon, 399))  # fmt: skip
+        unseen = learner.fit(ROWS, labels).unseen
+        return dict(zip(unseen.rows.tolist(), map(tuple, unseen.columns.tolist()), strict=True))
+
+    plain = answered(UP.astype(float))
+    for start in starts:
+        flipped = UP.astype(float)
+        flipped[start - horizon : start] *= -1  # known at start at the earliest
+        changed = answered(flipped)
+        assert all(changed[row] == plain[row] for row in range(start, start + 80))
+        earlier = UP.astype(float)
+        earlier[start - horizon - 30 : start - horizon] *= -1
+        assert answered(earlier)[start] != plain[start]
