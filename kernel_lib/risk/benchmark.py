@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernel_lib.risk.downside import downside_deviation
-from kernel_lib.risk.growth import annual_return, annual_volatility, deviation
+from kernel_lib.risk.growth import annual_return, annual_volatility, compounded, deviation
 from kernel_lib.risk.series import Floats, matched, over, periods
 
 __all__ = [
@@ -75,7 +75,7 @@ def alpha_beta(
     if np.isnan(slope):
         return float("nan"), float("nan")
     rest = (first - risk_free) - slope * (second - risk_free)
-    return float((1.0 + rest.mean()) ** periods(periods_per_year) - 1.0), slope
+    return compounded(1.0 + float(rest.mean()), periods(periods_per_year)) - 1.0, slope
 
 
 def up_alpha_beta(
@@ -266,12 +266,14 @@ def m_squared_excess(
     """Give M squared over the benchmark's annual return, geometrically (Bacon p. 68); see :func:`m_squared`."""
     market = annual_return(_pairs(returns, benchmark)[1], periods_per_year)
     own = m_squared(returns, benchmark, risk_free_annual, periods_per_year, inverted=inverted)
-    return float((1.0 + own) / (1.0 + market) - 1.0)
+    return over(1.0 + own, 1.0 + market) - 1.0
 
 
 def m2_sortino(returns: Any, benchmark: Any, required: float = 0.0, periods_per_year: float | str = "daily") -> float:
     """Give the annual return at the benchmark's downside risk (Bacon p. 102, as PerformanceAnalytics has it)."""
     first, second = _pairs(returns, benchmark)
+    if not first.size:
+        return float("nan")
     own, market = (downside_deviation(each, required, periods_per_year) for each in (first, second))
     sortino = over(float(first.mean()) - required, downside_deviation(first, required))
     return float(annual_return(first, periods_per_year) + sortino * (market - own))

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
-from kernel_lib.risk.series import Floats, table
+from kernel_lib.risk.series import Floats, floats, table
 from kernel_lib.risk.shown import rows_html
 
 __all__ = ["Comovement", "comovement", "correlated_exposure", "covariance", "to_correlation"]
@@ -109,7 +109,7 @@ def comovement(returns: Any, method: CovarianceMethod = "sample", *, decay: floa
 
 def to_correlation(matrix: Any) -> Floats:
     """Turn a covariance into a correlation; the row and column of an instrument that did not move are NaN."""
-    array = np.asarray(matrix, dtype=np.float64)
+    array = floats(matrix, "a covariance")
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         raise BadData(f"a covariance must be square, its shape was {array.shape}")
     deviations = np.sqrt(np.diag(array))
@@ -134,8 +134,7 @@ def correlated_exposure(exposures: Any, correlation: Any) -> float:
     >>> correlated_exposure([3.0, 4.0], [[1.0, 0.0], [0.0, 1.0]])
     5.0
     """
-    money = np.asarray(exposures, dtype=np.float64)
-    matrix = np.asarray(correlation, dtype=np.float64)
+    money, matrix = floats(exposures, "exposures"), floats(correlation, "a correlation")
     if money.ndim != 1 or matrix.shape != (len(money), len(money)):
         raise BadData(f"{len(money)} exposures need a correlation of that size, its shape was {matrix.shape}")
     if not (np.isfinite(money).all() and np.isfinite(matrix).all()):

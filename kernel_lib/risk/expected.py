@@ -13,7 +13,7 @@ import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.risk.correlation import CovarianceMethod, covariance
-from kernel_lib.risk.series import Floats, complete, periods, table
+from kernel_lib.risk.series import Floats, complete, floats, periods, table
 
 __all__ = ["Expected", "expected_of_prices", "expected_of_returns", "read_expected"]
 
@@ -37,7 +37,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         means, n = complete(self.means, "means"), len(self.names)
-        matrix = np.asarray(self.covariance, dtype=np.float64)
+        matrix = floats(self.covariance, "a covariance")
         msgspec.structs.force_setattr(self, "means", means)
         msgspec.structs.force_setattr(self, "covariance", matrix)
         if means.shape != (n,) or matrix.shape != (n, n):
@@ -91,9 +91,10 @@ def expected_of_prices(prices: Any, *, periods_per_year: float | str = "daily") 
     """
     import pandas as pd
 
-    frame = pd.DataFrame(prices).astype(float)
-    if np.isinf(frame.to_numpy()).any() or (frame <= 0.0).to_numpy().any():
-        raise BadData("prices must be finite and above 0")
+    array = floats(prices, "prices")
+    if array.ndim != 2 or np.any(array <= 0.0):
+        raise BadData(f"prices must be a table of numbers above 0, its shape was {array.shape}")
+    frame = pd.DataFrame(array, columns=getattr(prices, "columns", None))
     a_year = periods(periods_per_year)
     returns = frame.pct_change(fill_method=None).dropna(how="all")
     counts = returns.count()

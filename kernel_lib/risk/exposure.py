@@ -14,6 +14,7 @@ import numpy as np
 from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known
+from kernel_lib.risk.series import complete
 from kernel_lib.risk.shown import fraction_pct, money, rows_html
 
 __all__ = ["Exposure", "concentration", "currency_rates", "exposure", "instrument_exposures"]
@@ -155,9 +156,7 @@ def concentration(amounts: Any) -> float:
     >>> concentration([100.0, -100.0])
     0.5
     """
-    sizes = np.abs(np.asarray(amounts, dtype=np.float64))
-    if not np.isfinite(sizes).all():
-        raise BadData("amounts must be finite numbers")
+    sizes = np.abs(complete(amounts, "amounts", 0))
     total = float(sizes.sum())
     return float(np.sum((sizes / total) ** 2)) if total > 0.0 else 0.0
 

@@ -140,11 +140,19 @@ def filtered_returns(returns: Any, *, filter_by: Filter = "ewma", decay: float =
     Raises
     ------
     BadData
-        An instrument did not move at all, or the input is no table of numbers.
+        Nothing moved at all, or the input is no table of numbers.
     """
     if np.ndim(returns) == 2:
         columns, names = table(returns)
-        return np.column_stack([_rescaled(columns[:, i], filter_by, decay, names[i]) for i in range(len(names))])
+        if not np.any(columns):
+            raise BadData("returns must move to be filtered, every one is 0")
+        # An instrument that did not move has no volatility to rescale by, and stays at 0.
+        return np.column_stack(
+            [
+                _rescaled(columns[:, i], filter_by, decay, name) if np.any(columns[:, i]) else columns[:, i]
+                for i, name in enumerate(names)
+            ]
+        )
     return _rescaled(complete(returns, "returns", 2), filter_by, decay, "returns")
 
 
@@ -192,7 +200,8 @@ def _rescaled(array: Floats, filter_by: Filter, decay: float, name: str) -> Floa
         raise BadData(f"filter_by must be 'ewma' or 'garch', it was {filter_by!r}")
     if not np.any(array):
         raise BadData(f"{name} must move to be filtered, every return is 0")
-    expected = ewma_volatility(array, decay) if filter_by == "ewma" else garch_volatility(array)
+    unit = array / np.abs(array).max()  # the squares of very small returns would vanish
+    expected = ewma_volatility(unit, decay) if filter_by == "ewma" else garch_volatility(unit)
     rescaled: Floats = array * (expected[-1] / expected[:-1])
     return rescaled
 

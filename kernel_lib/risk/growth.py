@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kernel_lib.errors import BadData
-from kernel_lib.risk.series import Floats, each_column, periods, series
+from kernel_lib.risk.series import Floats, each_column, floats, periods, series
 
 __all__ = [
     "aggregate_returns",
@@ -65,7 +65,8 @@ def cumulative_returns(returns: Any, starting: float = 0.0) -> Floats:
     >>> cumulative_returns([0.1, -0.5], starting=100).round(6).tolist()
     [110.0, 55.0]
     """
-    worth = np.multiply.accumulate(_factors(series(returns)))
+    with np.errstate(over="ignore"):
+        worth = np.multiply.accumulate(_factors(series(returns)))
     return np.asarray(worth - 1.0 if starting == 0.0 else worth * starting, dtype=np.float64)
 
 
@@ -76,7 +77,7 @@ def total_return(returns: Any) -> float:
     >>> round(total_return([0.1, 0.1]), 6)
     0.21
     """
-    return float(np.prod(_factors(series(returns)))) - 1.0
+    return _product(_factors(series(returns))) - 1.0
 
 
 @each_column
@@ -89,7 +90,8 @@ def annual_return(returns: Any, periods_per_year: float | str = "daily", *, geom
     periods_per_year : float or str
         252 by default.
     geometric : bool
-        True compounds to a year (CAGR: empyrical, PerformanceAnalytics); False multiplies the mean by the periods.
+        True compounds to a year (CAGR: empyrical, PerformanceAnalytics), infinite where the growth is too large for
+        a number; False multiplies the mean by the periods.
 
     >>> round(annual_return([0.01] * 12, "monthly"), 6)
     0.126825
@@ -100,8 +102,7 @@ def annual_return(returns: Any, periods_per_year: float | str = "daily", *, geom
     if not geometric:
         seen = array[~np.isnan(array)]
         return float(seen.mean() * a_year) if seen.size else float("nan")
-    worth = float(np.prod(_factors(array)))
-    return float(worth ** (a_year / array.shape[0]) - 1.0)
+    return compounded(_product(_factors(array)), a_year / array.shape[0]) - 1.0
 
 
 @each_column
@@ -165,12 +166,23 @@ def aggregate_returns(returns: Any, to: str) -> Any:
     return numbers.groupby(parts).apply(total_return)
 
 
+def compounded(base: float, exponent: float) -> float:
+    """Raise to a power; infinite where that is too large for a number, NaN for a root of less than nothing."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.float64(base) ** np.float64(exponent))
+
+
+def _product(factors: Floats) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.prod(factors))
+
+
 def _prices(prices: Any) -> Floats:
-    array = np.asarray(prices, dtype=np.float64)
+    array = floats(prices, "prices")
     if array.ndim not in (1, 2):
         raise BadData(f"prices must have one or two dimensions, the shape was {array.shape}")
-    if np.isinf(array).any() or np.any(array < 0.0):
-        raise BadData("prices must be finite and not negative")
+    if np.any(array < 0.0):
+        raise BadData(f"prices must not be negative, one was {float(np.nanmin(array))!r}")
     return array
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernel_lib.errors import BadData
-from kernel_lib.risk.series import Floats, complete
+from kernel_lib.risk.series import Floats, complete, floats
 
 __all__ = ["careful", "kelly_bet", "kelly_continuous", "kelly_growth", "kelly_of_trades", "kelly_portfolio"]
 
@@ -105,7 +105,7 @@ def kelly_portfolio(means: Any, covariance: Any, risk_free: float = 0.0) -> Floa
     [2.222, 0.5]
     """
     money = complete(means, "means")
-    matrix = np.asarray(covariance, dtype=np.float64)
+    matrix = floats(covariance, "a covariance")
     if matrix.shape != (len(money), len(money)) or not np.isfinite(matrix).all():
         raise BadData(f"{len(money)} means need a finite covariance of that size, its shape was {matrix.shape}")
     if np.linalg.matrix_rank(matrix, hermitian=True) < len(money):

@@ -155,6 +155,7 @@ def stability(returns: Any) -> float:
     path = np.cumsum(np.log1p(seen))
     if path.max() == path.min():
         return float("nan")
+    path = path / np.abs(path).max()
     return float(np.corrcoef(np.arange(len(path)), path)[0, 1] ** 2)
 
 

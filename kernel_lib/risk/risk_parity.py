@@ -8,7 +8,7 @@ from kernel_lib.errors import BadData
 from kernel_lib.risk.correlation import to_correlation
 from kernel_lib.risk.expected import Expected, read_expected
 from kernel_lib.risk.portfolio import Portfolio, portfolio
-from kernel_lib.risk.series import Floats, complete, table
+from kernel_lib.risk.series import Floats, complete, floats, table
 from kernel_lib.risk.solving import solved
 
 __all__ = ["hierarchical_risk_parity", "risk_parity"]
@@ -94,7 +94,7 @@ def _bisected(matrix: Floats, linkage: str, correlation: Any) -> Floats:
         return weights
     if linkage not in ("single", "complete", "average", "ward"):
         raise BadData(f"linkage must be single, complete, average or ward, it was {linkage!r}")
-    similar = to_correlation(matrix) if correlation is None else np.asarray(correlation, dtype=np.float64)
+    similar = to_correlation(matrix) if correlation is None else floats(correlation, "a correlation")
     if similar.shape != matrix.shape or not np.isfinite(similar).all():
         raise BadData(f"a correlation must be finite and of shape {matrix.shape}, its shape was {similar.shape}")
     distance = np.sqrt(np.clip((1.0 - similar) / 2.0, 0.0, 1.0))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from kernel_lib.errors import BadData
 
-__all__ = ["PERIODS", "Floats", "complete", "each_column", "matched", "over", "periods", "series", "table"]
+__all__ = ["PERIODS", "Floats", "complete", "each_column", "floats", "matched", "over", "periods", "series", "table"]
 
 Floats = npt.NDArray[np.float64]
 P = ParamSpec("P")
@@ -46,9 +46,21 @@ def periods(per_year: float | str) -> float:
     return float(per_year)
 
 
+def floats(values: Any, name: str) -> Floats:
+    """Give a float64 array of whatever shape; NaN stays, infinite and huge numbers are refused."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadData(f"{name} must be numbers, it was {type(values).__name__}: {error}") from error
+    sizes = np.abs(array)
+    if np.any(sizes >= _HUGE):
+        raise BadData(f"{name} must be finite and below {_HUGE:g} in size, one was {float(np.nanmax(sizes))!r}")
+    return array
+
+
 def series(values: Any, name: str = "returns") -> Floats:
     """Give a one-dimensional float64 array; NaN stays, infinite and huge numbers are refused."""
-    array = _floats(values, name)
+    array = floats(values, name)
     if array.ndim != 1:
         raise BadData(f"{name} must have one dimension, the shape was {array.shape}")
     return array
@@ -71,7 +83,7 @@ def table(values: Any, name: str = "returns", least: int = 2) -> tuple[Floats, t
     BadData
         Not two-dimensional, fewer than ``least`` rows, no column, or anything that is not a finite number.
     """
-    array = _floats(values, name)
+    array = floats(values, name)
     if array.ndim != 2:
         raise BadData(f"{name} must have two dimensions, periods by instruments, the shape was {array.shape}")
     _refuse_gaps(array, name)
@@ -95,7 +107,7 @@ def matched(values: Any, other: Any, name: str = "benchmark") -> tuple[Floats, F
         both = values.rename("values").to_frame().join(other.rename("other"), how="outer")
         values, other = both["values"], both["other"]
     first = series(values)
-    second = np.full(first.shape, float(other)) if np.isscalar(other) else _floats(other, name)  # type: ignore[arg-type]
+    second = np.full(first.shape, float(other)) if np.isscalar(other) else floats(other, name)  # type: ignore[arg-type]
     if second.shape != first.shape:
         raise BadData(f"{name} must be as long as the returns, {first.shape[0]}, its shape was {second.shape}")
     return first, second
@@ -125,20 +137,6 @@ def over(top: float, bottom: float) -> float:
     if bottom != 0.0 or np.isnan(top):
         return float(top) / float(bottom) if bottom != 0.0 else float("nan")
     return float("nan") if top == 0.0 else float(np.copysign(np.inf, top))
-
-
-def _floats(values: Any, name: str) -> Floats:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadData(f"{name} must be numbers, it was {type(values).__name__}: {error}") from error
-    if array.size and not np.nanmax(np.abs(array), initial=0.0) < _HUGE:
-        raise BadData(f"{name} must be finite and below {_HUGE:g} in size, one was {_worst(array)!r}")
-    return array
-
-
-def _worst(array: Floats) -> float:
-    return float(array.ravel()[np.nanargmax(np.abs(array))])
 
 
 def _refuse_gaps(array: Floats, name: str) -> None:
