@@ -18,6 +18,7 @@ from kernel_lib.features.custom import FeatureMaker, feature
 from kernel_lib.features.dema import dema
 from kernel_lib.features.donchian import donchian
 from kernel_lib.features.ema import ema
+from kernel_lib.features.explore import Explorer, explore
 from kernel_lib.features.feature import Feature
 from kernel_lib.features.fit_regime import fit_regime
 from kernel_lib.features.garman_klass import garman_klass
@@ -63,6 +64,7 @@ from kernel_lib.features.zscore import zscore
 __all__ = [
     "CATALOGUE",
     "GROUPS",
+    "Explorer",
     "Feature",
     "FeatureMaker",
     "accumulation",
@@ -79,6 +81,7 @@ __all__ = [
     "dema",
     "donchian",
     "ema",
+    "explore",
     "feature",
     "fit_regime",
     "garman_klass",

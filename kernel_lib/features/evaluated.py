@@ -29,7 +29,7 @@ class Evaluator(Protocol):
         Parameters
         ----------
         row : ndarray of float64, shape (n_inputs,)
-            The first output of each input, in order; NaN where it is not warm.
+            What it reads, in order; NaN where it is not warm.
         seen : Seen
             Time, quote and the strategy's own position at the tick that closed the bar.
 
@@ -57,12 +57,14 @@ class Evaluated(Feature):
     ----------
     name, params : as in Feature
     evaluator : Evaluator
-    inputs : mapping of str to Feature
-        What it reads; the first output of each. All are compiled into the strategy's step.
+    inputs : mapping of str to Feature, or to a pair of Feature and the name of one of its outputs
+        What it reads; the first output where none is named. All are compiled into the strategy's step.
     outputs : tuple of str
         Names of what it gives.
     bars : str
         Length of the bars at whose close it is evaluated.
+    files : mapping of str to bytes
+        What a passport must carry for it, by name: a model's bundle.
 
     Attributes
     ----------
@@ -75,31 +77,37 @@ class Evaluated(Feature):
         No bars, no inputs, or an input that is evaluated itself.
     """
 
-    __slots__ = ("beginning", "evaluator", "inputs")
+    __slots__ = ("beginning", "columns", "evaluator", "files", "inputs")
 
     def __init__(
         self,
         name: str,
         params: Mapping[str, Any],
         evaluator: Evaluator,
-        inputs: Mapping[str, Feature],
+        inputs: Mapping[str, Feature | tuple[Feature, str]],
         *,
         outputs: tuple[str, ...],
         bars: str,
+        files: Mapping[str, bytes] | None = None,
         doc: str = "",
     ) -> None:
         if not inputs:
             raise BadData(f"{name} must read at least one feature, it was given none")
-        wrong = [label for label, each in inputs.items() if isinstance(each, Evaluated)]
-        if wrong:
-            raise BadData(f"{name} must read compiled features; {', '.join(wrong)} is evaluated itself")
-        warmup = 1 + max(each.warmup for each in inputs.values())
+        pairs = {label: each if isinstance(each, tuple) else (each, each.outputs[0]) for label, each in inputs.items()}
+        for label, (each, output) in pairs.items():
+            if isinstance(each, Evaluated):
+                raise BadData(f"{name} must read compiled features; {label} is evaluated itself")
+            if output not in each.outputs:
+                raise BadData(f"{label}: {each!r} gives {', '.join(each.outputs)}, not {output!r}")
+        warmup = 1 + max(each.warmup for each, _ in pairs.values())
         super().__init__(
             name, params, _nothing, np.zeros(len(outputs)), warmup=warmup, bars=bars, outputs=outputs, doc=doc
         )  # fmt: skip
         self.evaluator = evaluator
         self.beginning = evaluator.state()
-        self.inputs = dict(inputs)
+        self.inputs = {label: each for label, (each, _) in pairs.items()}
+        self.columns = [each.outputs.index(output) for each, output in pairs.values()]
+        self.files = dict(files or {})
 
     def answer(self, row: npt.NDArray[np.float64], seen: Any) -> npt.NDArray[np.float64]:
         """Ask the evaluator, check the shape of its answer, and round it."""

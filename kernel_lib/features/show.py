@@ -39,13 +39,13 @@ def html(feature: "Feature") -> str:
 
 def plot(feature: "Feature", series: Any, other: Any = None, ax: Any = None) -> Any:
     """Draw the outputs over recorded data; see :meth:`Feature.plot`."""
-    import matplotlib.pyplot as plt
-
     from kernel_lib.features.series import read_series
 
     rows = read_series(series)
     shown = feature(series, other)
     if ax is None:
+        import matplotlib.pyplot as plt
+
         _, ax = plt.subplots(figsize=(9, 3), layout="constrained")
     n_rows = len(rows.values)
     at = rows.values["time_ns"].astype("datetime64[ns]") if rows.timed else np.arange(n_rows)
