@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
-from kernel_lib.risk.growth import cumulative_returns
-from kernel_lib.risk.series import Floats, complete, each_column
+from kernel_lib.risk.growth import growth_path
+from kernel_lib.risk.series import Floats, complete, each_column, series
 from kernel_lib.risk.shown import as_html, fraction_pct
 
 __all__ = [
@@ -38,7 +38,7 @@ def drawdowns(returns: Any) -> Floats:
     >>> drawdowns([0.1, -0.5, 1.0]).round(6).tolist()
     [0.0, -0.5, 0.0]
     """
-    worth = cumulative_returns(returns, starting=1.0)
+    worth = growth_path(series(returns))
     return drawdowns_of_worth(np.concatenate([[1.0], worth]))[1:]
 
 

@@ -38,7 +38,7 @@ def simple_returns(prices: Any) -> Any:
     array = _prices(prices)
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = array[1:] / array[:-1] - 1.0
-    return _like(prices, returns)
+    return _like(prices, returns, 1)
 
 
 def log_returns(prices: Any) -> Any:
@@ -50,24 +50,36 @@ def log_returns(prices: Any) -> Any:
     array = _prices(prices)
     if np.any(array <= 0.0):
         raise BadData(f"prices must be positive for log returns, one was {float(np.nanmin(array))!r}")
-    return _like(prices, np.diff(np.log(array), axis=0))
+    return _like(prices, np.diff(np.log(array), axis=0), 1)
 
 
-def cumulative_returns(returns: Any, starting: float = 0.0) -> Floats:
+def cumulative_returns(returns: Any, starting: float = 0.0) -> Any:
     """Compound returns.
 
     Parameters
     ----------
-    returns : array_like, shape (n_periods,)
+    returns : array_like or pandas Series or DataFrame, shape (n_periods,) or (n_periods, n_series)
     starting : float
         0 gives the total return so far; anything else the worth of that much capital.
+
+    Returns
+    -------
+    ndarray, or pandas with the same index
 
     >>> cumulative_returns([0.1, -0.5], starting=100).round(6).tolist()
     [110.0, 55.0]
     """
+    array = floats(returns, "returns")
+    if array.ndim not in (1, 2):
+        raise BadData(f"returns must have one or two dimensions, the shape was {array.shape}")
+    worth = growth_path(array)
+    return _like(returns, worth - 1.0 if starting == 0.0 else worth * starting, 0)
+
+
+def growth_path(array: Floats) -> Floats:
+    """Give what one unit of capital has grown to after each period, along the first axis."""
     with np.errstate(over="ignore"):
-        worth = np.multiply.accumulate(_factors(series(returns)))
-    return np.asarray(worth - 1.0 if starting == 0.0 else worth * starting, dtype=np.float64)
+        return np.asarray(np.multiply.accumulate(_factors(array), axis=0))
 
 
 @each_column
@@ -192,11 +204,12 @@ def _factors(array: Floats) -> Floats:
     return 1.0 + np.nan_to_num(array, nan=0.0)
 
 
-def _like(prices: Any, returns: Floats) -> Any:
-    if not hasattr(prices, "iloc"):
-        return returns
+def _like(given: Any, numbers: Floats, first: int) -> Any:
+    """Dress numbers as what was given, from its row ``first`` on."""
+    if not hasattr(given, "iloc"):
+        return numbers
     import pandas as pd
 
-    if returns.ndim == 2:
-        return pd.DataFrame(returns, index=prices.index[1:], columns=prices.columns)
-    return pd.Series(returns, index=prices.index[1:], name=prices.name)
+    if numbers.ndim == 2:
+        return pd.DataFrame(numbers, index=given.index[first:], columns=given.columns)
+    return pd.Series(numbers, index=given.index[first:], name=given.name)

@@ -115,3 +115,18 @@ def test_it_is_the_figure_in_empyricals_tests(
         for name, held in cases["series"].items()
     }
     assert ours(series) == pytest.approx(published, abs=5e-9)
+
+
+def test_a_table_compounds_column_by_column() -> None:
+    """empyrical's df_input and df_100_expected, four decimals."""
+    one = [np.nan, 0.01322056, 0.03063862, -0.01422057, -0.00489779, 0.01268925, -0.03357711, 0.01797036]
+    two = [0.01846232, 0.00793951, -0.01448395, 0.00422537, -0.00339611, 0.03756813, 0.0151531, np.nan]
+    frame = pd.DataFrame({"one": one, "two": two}, index=pd.date_range("2000-1-30", periods=8))
+    found = growth.cumulative_returns(frame, 100)
+    expected_one = [100.0, 101.322056, 104.426424, 102.941421, 102.437235, 103.737087, 100.253895, 102.055494]
+    expected_two = [101.846232, 102.654841, 101.167994, 101.595466, 101.250436, 105.054226, 106.646123, 106.646123]
+    np.testing.assert_almost_equal(found.to_numpy(), np.column_stack([expected_one, expected_two]), 4)
+    assert found.index.equals(frame.index)
+    np.testing.assert_array_equal(growth.cumulative_returns(frame.to_numpy(), 100), found.to_numpy())
+    risk_of_both = downside.downside_deviation(pd.DataFrame({"one": [-0.01, 0.02], "two": [0.01, -0.02]}), 0.0, "daily")
+    np.testing.assert_allclose(risk_of_both, np.array([0.01, 0.02]) / np.sqrt(2) * np.sqrt(252))
