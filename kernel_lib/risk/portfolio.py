@@ -24,7 +24,7 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     sharpe_ratio : float
         ``(expected_return - risk_free) / volatility`` with the ``risk_free`` of the call.
     risk_shares : ndarray, shape (n_instruments,)
-        Share of the variance that each instrument brings; they add up to 1.
+        Share of the variance that each instrument brings; they add up to 1, or are NaN without any variance.
     """
 
     names: tuple[str, ...]
@@ -77,5 +77,5 @@ def portfolio(expected: Expected, weights: Floats, risk_free: float = 0.0) -> Po
     return Portfolio(
         names=expected.names, weights=weights, expected_return=brought, volatility=float(np.sqrt(variance)),
         sharpe_ratio=over(brought - risk_free, float(np.sqrt(variance))),
-        risk_shares=weights * (matrix @ weights) / variance,
+        risk_shares=weights * (matrix @ weights) / variance if variance > 0.0 else np.full(len(weights), np.nan),
     )  # fmt: skip

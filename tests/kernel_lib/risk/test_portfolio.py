@@ -57,6 +57,32 @@ def test_max_sharpe_is_pypfopts(prices: pd.DataFrame, published: dict[str, Any])
     assert performance(found) == pytest.approx(published["max_sharpe_long_only_rf0.02"], abs=2e-6)
 
 
+# Asserted in PyPortfolioOpt's tests/test_efficient_frontier.py, of the same prices: return, volatility, Sharpe at 2 %.
+PYPFOPT: list[tuple[str, Any, tuple[float, float, float]]] = [
+    ("min_volatility_short", lambda b: min_variance(b, bounds=(None, None), risk_free=0.02),
+     (0.1516319319875544, 0.1555915367269669, 0.8460095886741129)),
+    ("max_sharpe_short", lambda b: max_sharpe(b, bounds=(None, None), risk_free=0.02),
+     (0.4937195216716211, 0.29516576454651955, 1.6049270564945908)),
+    ("efficient_risk", lambda b: for_volatility(b, 0.19, risk_free=0.02),
+     (0.2552422849133517, 0.19, 1.2381172871434818)),
+    ("efficient_risk_short", lambda b: for_volatility(b, 0.19, bounds=(-1, 1), risk_free=0.02),
+     (0.30035471606347336, 0.19, 1.4755511348079207)),
+    ("efficient_risk_market_neutral", lambda b: for_volatility(b, 0.21, bounds=(-1, 1), budget=0.0, risk_free=0.02),
+     (0.28640632960825885, 0.21, 1.2686015698590967)),
+    ("efficient_return", lambda b: for_return(b, 0.25, risk_free=0.02),
+     (0.25, 0.18723269942026335, 1.2284179030274036)),
+    ("efficient_return_market_neutral", lambda b: for_return(b, 0.25, bounds=(-1, 1), budget=0.0, risk_free=0.02),
+     (0.25, 0.1833060046337015, 1.2547324920403273)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [case[1:] for case in PYPFOPT], ids=[case[0] for case in PYPFOPT])
+def test_it_is_the_figure_in_pypfopts_tests(
+    prices: pd.DataFrame, ours: Any, theirs: tuple[float, float, float]
+) -> None:
+    assert performance(ours(expected_of_prices(prices))) == pytest.approx(theirs, abs=2e-6)
+
+
 def test_hierarchical_parity_is_pypfopts(prices: pd.DataFrame) -> None:
     """Asserted in PyPortfolioOpt's tests/test_hrp.py: arithmetic annual return, volatility, Sharpe ratio at 2 %."""
     returns = prices.pct_change(fill_method=None).dropna(how="all")
