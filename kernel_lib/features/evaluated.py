@@ -106,7 +106,7 @@ class Evaluated(Feature):
         self.evaluator = evaluator
         self.beginning = evaluator.state()
         self.inputs = {label: each for label, (each, _) in pairs.items()}
-        self.columns = [each.outputs.index(output) for each, output in pairs.values()]
+        self.columns = np.array([each.outputs.index(output) for each, output in pairs.values()], dtype=np.int64)
         self.files = dict(files or {})
 
     def answer(self, row: npt.NDArray[np.float64], seen: Any) -> npt.NDArray[np.float64]:

@@ -112,11 +112,13 @@ class Feature:
     def to_source(self) -> str:
         """Give the line that makes it again after ``from kernel_lib import features as f``.
 
+        One of your own is made by its own name, where it is defined.
+
         >>> from kernel_lib import features as f
         >>> f.ema(12, bars="1m").to_source()
         "f.ema(span=12, bars='1m')"
         """
-        return f"f.{self!r}"
+        return f"f.{self!r}" if self.update.__module__.startswith("kernel_lib.") else repr(self)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feature) and repr(self) == repr(other) and self.update is other.update

@@ -188,11 +188,15 @@ def _with_times(values: npt.NDArray[np.void], times: Times | None) -> npt.NDArra
 
 
 def _numbers(column: Any) -> npt.NDArray[np.float64]:
-    kind = np.asarray(column).dtype.kind if not isinstance(column, list | tuple) else "f"
-    if kind in "SUMmb":
-        raise BadData(f"prices must be numbers, they were of type {np.asarray(column).dtype}")
     try:
-        numbers = np.asarray(column, dtype=np.float64)
+        raw = np.asarray(column)
+        # NumPy would read text as numbers, and times as nanoseconds.
+        if raw.dtype.kind in "SUMmbc" or (raw.dtype.kind == "O" and any(isinstance(each, str | bytes) for each in raw)):
+            raise BadData(f"prices must be numbers, they were of type {raw.dtype}")
+        if raw.dtype.kind == "O" and hasattr(column, "to_numpy"):
+            numbers = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        else:
+            numbers = np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise BadData(
             f"a feature runs over ticks, bars, a frame or numbers, it was given {type(column).__name__}: {error}"

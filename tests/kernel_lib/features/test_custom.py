@@ -61,6 +61,7 @@ def test_it_gives_in_a_notebook_what_its_python_says() -> None:
     np.testing.assert_allclose(shown["value"][6:], ema_by_hand(prices, 7)[6:], rtol=1e-12, atol=1e-18)
     assert shown["age"][-1] == 500.0
     assert repr(pull(7, bars="5m")) == "pull(window=7, weight=0.5, bars='5m')"
+    assert pull(7).to_source() == "pull(window=7, weight=0.5)"
     assert pull(7).warmup == 7
     assert "Where the price is" in pull(7)._repr_html_()
     assert pull(7) == pull(window=7)

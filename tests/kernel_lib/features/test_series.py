@@ -112,6 +112,13 @@ def test_what_reads_from_outside_must_be_given_it_and_nothing_else_may() -> None
     [
         (np.zeros((2, 2)), "one dimension"),
         (np.array(["1.0"]), "must be numbers"),
+        (["1.0", "2.0"], "must be numbers"),
+        ([1.0, [2.0]], "it was given list"),
+        (pd.Series(["1.0", "2.0"]), "must be numbers"),
+        (pd.DataFrame({"close": ["1.0", "2.0"]}), "must be numbers"),
+        (pa.array(["1.0"]), "must be numbers"),
+        (np.array([True]), "must be numbers"),
+        (np.array([1j]), "must be numbers"),
         (np.array(["2019-02-04"], "datetime64[ns]"), "must be numbers"),
         (np.zeros(3, [("a", "f8")]), "dtype TICK or BAR"),
         ("EURUSD", "must be numbers"),
@@ -146,6 +153,14 @@ def test_rows_closer_together_than_the_bars_asked_for_are_refused() -> None:
     with pytest.raises(BadData, match="give ticks"):
         f.sma(2, bars="5m")(frame())
     assert f.sma(2, bars="1m")(frame()).tolist()[1:] == [1.5, 3.0, 6.0]
+
+
+def test_what_is_missing_in_any_form_is_a_row_without_a_price() -> None:
+    want = [1.0, np.nan, 1.5]
+    nullable = pd.Series([1.0, None, 2.0], dtype="Float64")
+    for form in ([1.0, None, 2.0], nullable, pa.array([1.0, None, 2.0]), pd.DataFrame({"close": nullable})):
+        np.testing.assert_array_equal(np.asarray(f.rank(2)(form))[2:], [1.0])
+        np.testing.assert_array_equal(np.asarray(f.vwap()(form)), want)
 
 
 def test_gaps_between_bars_are_fine() -> None:

@@ -62,6 +62,30 @@ def test_it_agrees_with_stock_indicators(data_dir: Path, file: str, feature: f.F
         np.testing.assert_allclose(shown[ours][both], expected[both], rtol=1e-9, atol=1e-9)
 
 
+# What the library's own tests state for the last bar of the same quotes, to the digits that they give.
+LAST = [
+    (f.dema(20), (241.1677,)),
+    (f.tema(20), (238.7690,)),
+    (f.kama(10, 2, 30), (240.1138,)),
+    (f.trix(20), (-0.230742,)),
+    (f.keltner(20, 2.0, 10), (249.3519, 262.1873, 236.5165)),
+    (f.ultimate_oscillator(7, 14, 28), (49.5257,)),
+    (f.ichimoku(9, 26, 52, 26), (241.26, 251.505, 264.77, 269.82)),
+    (f.stoch_rsi(14, 14, 1, 3), (97.5244, 89.8385)),
+    (f.stoch_rsi(14, 14, 3, 3), (89.8385, 73.4176)),
+    (f.linear_slope(20), (-1.689143,)),
+]
+
+
+@pytest.mark.parametrize(("feature", "expected"), LAST, ids=[repr(each) for each, _ in LAST])
+def test_its_last_number_is_the_one_that_stock_indicators_states(
+    data_dir: Path, feature: f.Feature, expected: tuple[float, ...]
+) -> None:
+    shown = feature(quotes(data_dir))
+    last = [column[-1] for column in shown.values()] if isinstance(shown, dict) else [shown[-1]]
+    np.testing.assert_allclose(last, expected, rtol=0, atol=5.1e-5)
+
+
 def test_aroon_differs_only_where_the_extreme_is_there_twice(data_dir: Path) -> None:
     """Theirs counts the oldest of equal extremes, ours the newest, as TA-Lib and Tulip do."""
     bars = quotes(data_dir)
