@@ -158,6 +158,25 @@ class TickQuality:
         """Share of sound ticks of each source, newest weighing most; 1 for a source without a record."""
         return {source: float(share[0]) for source, share in self._sources.items()}
 
+    def silent_s(self, now_ns: int) -> float:
+        """Seconds of open market since the last accepted tick: what says that a feed has died, by the caller's clock.
+
+        Parameters
+        ----------
+        now_ns : int
+            UTC nanoseconds.
+
+        Returns
+        -------
+        float
+            0 or more; NaN before the first accepted tick. Compare it with ``config.gap_after_s``.
+        """
+        memory = self._memory[0]
+        if not memory["n_accepted"]:
+            return float("nan")
+        open_ns = np.minimum(self._closes, now_ns) - np.maximum(self._opens, memory["time_ns"])
+        return float(open_ns[open_ns > 0].sum()) / 1e9
+
     def report(self) -> QualityReport:
         """Say what was refused since the start."""
         return QualityReport(

@@ -225,6 +225,15 @@ def test_the_report_counts_names_and_shows_examples() -> None:
     assert 0.9 < report.mean_quality < 1.0
 
 
+def test_silence_counts_open_hours_only() -> None:
+    quality = TickQuality("pro")
+    assert math.isnan(quality.silent_s(MONDAY))
+    quality.check(calm(10, FRIDAY_CLOSE - 20 * SECOND))
+    assert quality.silent_s(FRIDAY_CLOSE - 5 * SECOND) == pytest.approx(6.0)
+    assert quality.silent_s(SUNDAY_OPEN - SECOND) == pytest.approx(11.0)
+    assert quality.silent_s(SUNDAY_OPEN + 60 * SECOND) == pytest.approx(71.0)
+
+
 def test_an_empty_block_and_an_empty_report() -> None:
     quality = TickQuality("pro")
     assert len(quality.check(calm(0)).accepted) == 0
