@@ -20,12 +20,13 @@ from kernel_lib.errors import BadData, Misconfigured, Refused
 from kernel_lib.models.calibration import Calibration, Method, fit_chances, fit_score, fit_side
 from kernel_lib.models.card import Card, array_identity, note_features, versions
 from kernel_lib.models.core import Core, raw_rows
-from kernel_lib.models.model import Model, Unseen
+from kernel_lib.models.model import Model
 from kernel_lib.models.prediction import Shape
 from kernel_lib.models.sample import Sample, make_sample
 from kernel_lib.models.scores import scores
 from kernel_lib.models.space import Space
 from kernel_lib.models.splits import walk_forward
+from kernel_lib.models.unseen import Unseen
 
 __all__ = ["Learner", "judged", "one_thread"]
 

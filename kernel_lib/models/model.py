@@ -3,37 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from kernel_lib.errors import BadData
 from kernel_lib.models.card import Card, Facts
 from kernel_lib.models.core import Core, raw_rows
 from kernel_lib.models.prediction import Prediction
 from kernel_lib.models.sample import rows_in_order
+from kernel_lib.models.unseen import Unseen
 
-__all__ = ["Model", "Unseen"]
-
-
-class Unseen(msgspec.Struct, frozen=True):
-    """Answers to rows that a fold's model had not seen, calibrated with the folds before it.
-
-    Parameters
-    ----------
-    rows : ndarray of int, shape (n,)
-        Row numbers of what the model was fitted on.
-    columns : ndarray of float, shape (n, n_columns)
-        As :attr:`Shape.columns` names them.
-    outcomes : ndarray of float, shape (n,) or (n, 3)
-    ends : ndarray of int, shape (n,)
-        Row at which each outcome was known.
-    """
-
-    rows: npt.NDArray[np.int64]
-    columns: npt.NDArray[np.float64]
-    outcomes: npt.NDArray[np.float64]
-    ends: npt.NDArray[np.int64]
+__all__ = ["Model"]
 
 
 class Model:
@@ -99,6 +78,12 @@ class Model:
 
         card = self.card if facts is None else self.card.with_facts(facts)
         return pack(export(self), card)
+
+    def plot(self) -> Any:
+        """Draw how its confidence held on unseen rows; give the matplotlib Figure."""
+        from kernel_lib.models.reliability import plot_reliability
+
+        return plot_reliability(self.card, self.unseen)
 
     def sample(self, n_rows: int, *, seed: int) -> Any:
         """Make rows like those of the training, where the model can: a GAN does.

@@ -63,6 +63,9 @@ class RandomForest(Learner, frozen=True, kw_only=True):
             min_samples_leaf=self.least_leaf,
             max_features=self.feature_share,
             random_state=seed,
-            n_jobs=1,
+            n_jobs=-1,
         )
-        return TreeCore(forest.fit(sample.inputs, sample.outcomes), is_chance=is_chance, maker="sklearn")
+        forest.fit(sample.inputs, sample.outcomes)
+        # Each tree has its own seed, so all cores may grow them; but their answers are added in one order.
+        forest.set_params(n_jobs=1)
+        return TreeCore(forest, is_chance=is_chance, maker="sklearn")

@@ -73,7 +73,7 @@ def follow_shapes(
         constants = [numbers.get(name) for name in node.inputs]
         try:
             made = rule(given, constants, node.attributes, len(node.outputs))
-        except (ValueError, IndexError, TypeError) as error:
+        except (ValueError, IndexError, TypeError, KeyError, OverflowError) as error:
             raise BadData(f"the shapes of a model must fit, {node.operator} was given {given}: {error}") from error
         for name, shape in zip(node.outputs, made, strict=False):
             if min(shape, default=0) < 0 or math.prod(shape) > LARGEST_TENSOR or len(shape) > 6:
