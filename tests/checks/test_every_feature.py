@@ -100,7 +100,7 @@ def test_one_bar_at_a_time_gives_what_the_array_gives(feature: f.Feature) -> Non
 
 @pytest.mark.parametrize("some", BATCHES, ids=lambda some: f"{some[0]!r}-{some[-1].name}")
 def test_the_compiled_step_gives_what_the_array_gives(some: list[f.Feature]) -> None:
-    """Streaming on ticks and on bars of them, a snapshot restored in the middle; nothing comes from outside."""
+    """On ticks and on bars of them, a value from outside before each tick, a snapshot restored in the middle."""
 
     @strategy(on="tick", features={f"feature_{index}": each for index, each in enumerate(some)})
     def idle(x, position, p):
@@ -108,7 +108,9 @@ def test_the_compiled_step_gives_what_the_array_gives(some: list[f.Feature]) -> 
 
     bars = market()
     ticks = make_ticks(bars["time_ns"], bars["close"], bars["close"] + bars["spread"])
-    expected = [run(each, ticks, np.full(len(ticks), np.nan)) for each in some]
+    beside = elsewhere(len(ticks))
+    beside[300:310] = np.nan
+    expected = [run(each, ticks, beside) for each in some]
     live = Proposer(idle, EURUSD)
     view = np.zeros(1, VIEW)
     for row, tick in enumerate(ticks):
@@ -116,6 +118,8 @@ def test_the_compiled_step_gives_what_the_array_gives(some: list[f.Feature]) -> 
             saved = live.snapshot()
             live = Proposer(idle, EURUSD)
             live.restore(saved)
+        for channel in range(len(live.channels)):
+            live.tell(channel, beside[row])
         live.on_tick(int(tick["time_ns"]), float(tick["bid"]), float(tick["ask"]), view)
         at = 0
         for each, shown in zip(some, expected, strict=True):
