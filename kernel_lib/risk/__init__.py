@@ -5,6 +5,7 @@ Use them as ``from kernel_lib import risk; risk.value_at_risk(returns)``. To add
 
 from typing import Any
 
+from kernel_lib.risk.attribution import Attribution, expected_shortfall_parts, value_at_risk_parts
 from kernel_lib.risk.benchmark import (
     alpha,
     alpha_beta,
@@ -57,6 +58,7 @@ from kernel_lib.risk.drawdown import (
     pain_index,
     ulcer_index,
 )
+from kernel_lib.risk.exceptions import ExceptionsReport, value_at_risk_exceptions
 from kernel_lib.risk.expected import Expected, expected_of_prices, expected_of_returns
 from kernel_lib.risk.exposure import Exposure, concentration, currency_rates, exposure, instrument_exposures
 from kernel_lib.risk.filtered import (
@@ -123,9 +125,11 @@ __all__ = [
     "CATALOGUE",
     "SHOCKS",
     "Advice",
+    "Attribution",
     "Breach",
     "Comovement",
     "DrawdownReport",
+    "ExceptionsReport",
     "Expected",
     "Exposure",
     "Garch",
@@ -181,6 +185,7 @@ __all__ = [
     "expected_of_prices",
     "expected_of_returns",
     "expected_shortfall",
+    "expected_shortfall_parts",
     "exposure",
     "fama_beta",
     "filtered_expected_shortfall",
@@ -255,6 +260,8 @@ __all__ = [
     "upside_potential_ratio",
     "upside_risk",
     "value_at_risk",
+    "value_at_risk_exceptions",
+    "value_at_risk_parts",
     "variability_skewness",
     "volatility_scale",
     "volatility_skewness",

@@ -49,7 +49,7 @@ OF_TABLES = {
 }  # fmt: skip
 OF_PORTFOLIOS = {
     "expected_shortfall", "filtered_value_at_risk", "modified_value_at_risk", "normal_value_at_risk", "risk_report",
-    "value_at_risk", "worst_days",
+    "expected_shortfall_parts", "value_at_risk", "worst_days",
 }  # fmt: skip
 
 
@@ -86,7 +86,8 @@ def test_a_measure_of_a_portfolio(name: str) -> None:
 def test_no_measure_of_returns_is_left_out() -> None:
     """What takes something else than returns is tried in the tests of its own file."""
     others = {
-        "black_scholes", "careful", "concentration", "configured", "correlated_exposure", "currency_rates",
+        "black_scholes", "careful", "concentration", "configured",
+        "value_at_risk_exceptions", "value_at_risk_parts", "correlated_exposure", "currency_rates",
         "custom_lots", "default_limits", "drawdown_control", "exposure", "for_return", "for_volatility", "greeks",
         "aggregate_returns", "implied_volatility", "instrument_exposures", "judge", "kelly_bet", "kelly_continuous",
         "kelly_growth", "kelly_portfolio", "lots_at_stop", "lots_for_fraction", "lots_for_volatility", "rebalance",
