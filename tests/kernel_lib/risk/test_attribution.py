@@ -58,7 +58,7 @@ def test_nothing_held_is_no_risk() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "confidence", "least", "most"), [(255, 0.99, 0, 6), (510, 0.99, 2, 10), (255, 0.95, 7, 20)]
+    ("n", "confidence", "least", "most"), [(255, 0.99, 1, 6), (510, 0.99, 2, 10), (255, 0.95, 7, 20)]
 )
 def test_kupiecs_table_of_what_is_not_rejected(n: int, confidence: float, least: int, most: int) -> None:
     """Jorion, table 6-2: fewer than 7, 2 to 10, and 7 to 20 exceptions; none in 255 days is too few as well."""
