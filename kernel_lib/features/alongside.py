@@ -20,7 +20,7 @@ def put_alongside(rows: Rows, other: Any, length_ns: int, name: str) -> npt.NDAr
     ----------
     rows : Rows
         The feature's own rows.
-    other : array of TICK or BAR, pandas Series, or array_like of float, shape (n,)
+    other : array of TICK or BAR, pandas Series, (times_ns, values), or array_like of float, shape (n,)
         A TICK is known at its time and counts as its mid, a bar at its close. A Series with a DatetimeIndex says by
         its index when each value was known; beside bars it is stamped as they are, by their opening, so that closes
         of two instruments meet. Without times there must be one value for each row.
@@ -34,7 +34,7 @@ def put_alongside(rows: Rows, other: Any, length_ns: int, name: str) -> npt.NDAr
     BadData
         It cannot be said which value a row may see.
     """
-    found = read_series(other)
+    found = read_series(_as_series(name, other))
     values = found.values
     numbers = (values["bid"] + values["ask"]) * 0.5 if values.dtype == TICK else values["close"]
     if not found.timed:
@@ -56,6 +56,21 @@ def put_alongside(rows: Rows, other: Any, length_ns: int, name: str) -> npt.NDAr
     if not len(numbers):
         return np.full(len(at), np.nan)
     return np.where(at >= 0, numbers[np.maximum(at, 0)], np.nan)
+
+
+def _as_series(name: str, other: Any) -> Any:
+    """Turn a pair of times and values, the form that a replay takes too, into a Series."""
+    if not isinstance(other, tuple) or len(other) != 2 or not hasattr(other[0], "__len__"):
+        return other
+    import pandas as pd
+
+    times, values = (np.asarray(each) for each in other)
+    if times.dtype != np.int64 or times.ndim != 1 or times.shape != values.shape:
+        raise BadData(
+            f"{name}: other= must have one time (int64 nanoseconds) for each value, it had {times.dtype} {times.shape} "
+            f"for {values.shape}"
+        )
+    return pd.Series(values, index=pd.DatetimeIndex(times, tz="UTC"))
 
 
 def _needed(length_ns: int, name: str) -> int:

@@ -136,10 +136,10 @@ class Feature:
             ``volume`` and ``spread`` are used where they are there), or ``bid`` and ``ask``, and may carry its times as
             its index or as a column ``time_ns`` (or ``time``). A feature with a bar length that is given ticks forms
             the bars as the step does and shows, for each tick, what a decision at that tick would see.
-        other : array of TICK or BAR, pandas Series, or array_like of float, shape (n,), optional
-            What a feature such as ``f.correlation("GBPUSD", 50)`` reads from outside. With times (TICK, BAR, or a
-            Series with a DatetimeIndex) each row sees the last value known at its own time, or at the close of its
-            bar; never a later one. Without times it must have one number for each row.
+        other : array of TICK or BAR, pandas Series, (times_ns, values), or array_like of float, shape (n,), optional
+            What a feature such as ``f.correlation("GBPUSD", 50)`` reads from outside. With times (TICK, BAR, a Series
+            with a DatetimeIndex, a pair of times and values) each row sees the last value known at its own time, or at
+            the close of its bar; never a later one. Without times it must have one number for each row.
 
         Returns
         -------

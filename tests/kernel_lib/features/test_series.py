@@ -75,6 +75,10 @@ def test_an_outside_series_is_seen_as_of_each_rows_own_time() -> None:
     quotes = make_ticks(np.array([10, 20, 30]) * SECOND, [1.0] * 3, [1.0] * 3)
     news = pd.Series([0.1, 0.2], index=pd.to_datetime([20, 25], unit="s", utc=True))
     np.testing.assert_array_equal(f.outside("news")(quotes, news)["value"], [np.nan, 0.1, 0.2])
+    pair = np.array([20, 25]) * SECOND, [0.1, 0.2]
+    np.testing.assert_array_equal(f.outside("news")(quotes, pair)["value"], [np.nan, 0.1, 0.2])
+    with pytest.raises(BadData, match="one time"):
+        f.outside("news")(quotes, (np.array([0.5]), [0.1]))
     other = make_ticks(np.array([20, 25]) * SECOND, [0.1, 0.2], [0.3, 0.4])
     np.testing.assert_allclose(f.outside("X")(quotes, other)["value"], [np.nan, 0.2, 0.3])
 
