@@ -58,7 +58,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     needs_stop: bool = True
 
     def for_step(self) -> RiskLimits:
-        """Give what the compiled step enforces of these."""
+        """Give what the compiled step enforces of these; without a largest position its own default stays."""
         return RiskLimits(
             max_lots=_STEP.max_lots if self.max_lots is None else self.max_lots,
             daily_loss_fraction=self.daily_loss_fraction,
