@@ -65,7 +65,8 @@ def judge(
     """
     if not seeds:
         raise BadData("at least one seed is needed, there was none")
-    inner = msgspec.structs.replace(augmenter.inner, folds=augmenter.folds, calibration=augmenter.calibration)
+    shared = {name: getattr(augmenter, name) for name in ("folds", "embargo", "anchored", "calibration")}
+    inner = msgspec.structs.replace(augmenter.inner, **shared)
     plain: list[npt.NDArray[np.float64]] = []
     augmented: list[npt.NDArray[np.float64]] = []
     for seed in seeds:

@@ -39,7 +39,11 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     Parameters
     ----------
     folds : int
-        Test blocks of the walk-forward on which calibration and scores rest.
+        Test blocks of the walk-forward on which calibration and scores rest, 2 to 50.
+    embargo : int
+        Rows left out between the training and the test of a fold, over what is purged.
+    anchored : bool
+        Each fold trains on all rows before its test; False: on as many as the first fold had.
     calibration : {"sigmoid", "isotonic", "none"}
         How chances of directions are calibrated. Isotonic wants a thousand rows or more.
 
@@ -60,6 +64,8 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """
 
     folds: int = 4
+    embargo: int = 0
+    anchored: bool = True
     calibration: Method = "sigmoid"
 
     key: ClassVar[str] = ""
@@ -170,7 +176,7 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
         Folds whose training rows lack a direction are left out.
         """
-        for train, test in purged_folds(sample, self.folds):
+        for train, test in purged_folds(sample, self.folds, embargo=self.embargo, anchored=self.anchored):
             part = sample.only(train)
             if sample.classes and len(np.unique(_first(part.outcomes))) < len(sample.classes):
                 continue
@@ -187,10 +193,13 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def purged_folds(sample: Sample, n_folds: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+def purged_folds(
+    sample: Sample, n_folds: int, *, embargo: int = 0, anchored: bool = True
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Split the rows to learn from walk-forward; give row numbers of the whole sample."""
     known = np.searchsorted(sample.rows, sample.ends[sample.rows], side="right") - 1
-    for split in walk_forward(np.maximum(known, np.arange(len(known))), n_folds):
+    ends = np.maximum(known, np.arange(len(known)))
+    for split in walk_forward(ends, n_folds, embargo=embargo, anchored=anchored):
         yield sample.rows[split.train], sample.rows[split.test]
 
 

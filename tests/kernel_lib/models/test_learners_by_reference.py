@@ -120,3 +120,15 @@ def test_an_outcome_that_was_open_when_a_fold_began_changes_nothing_in_it() -> N
         earlier = UP.astype(float)
         earlier[start - horizon - 30 : start - horizon] *= -1
         assert answered(earlier)[start] != plain[start]
+
+
+def test_an_embargo_keeps_rows_before_a_fold_out_of_its_training_and_a_rolling_fold_is_as_long_as_the_first() -> None:
+    sample = make_sample(ROWS, UP, names=None, times_ns=None, kinds=("direction",), least_rows=60)
+    folds = list(purged_folds(sample, 4, embargo=7, anchored=False))
+    # blocks of 80 rows; the outcome of a row is known at the next, so an embargo of 7 leaves out the last 7
+    assert [(int(train[0]), int(train[-1]), int(test[0])) for train, test in folds] == [
+        (0, 72, 80), (80, 152, 160), (160, 232, 240), (240, 312, 320),
+    ]  # fmt: skip
+    model = CATALOGUE["logistic_regression"](embargo=7, anchored=False).fit(ROWS, UP)
+    assert (model.card.parameters["embargo"], model.card.parameters["anchored"]) == (7, False)
+    assert model.card.scores != CATALOGUE["logistic_regression"]().fit(ROWS, UP).card.scores
