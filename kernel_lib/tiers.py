@@ -14,7 +14,10 @@ import msgspec
 
 from kernel_lib.errors import BadData, Refused
 
-__all__ = ["KINDS", "TIERS", "Tier", "lowest", "opens", "require", "require_access", "require_agents", "tier"]
+__all__ = [
+    "KINDS", "TIERS", "Kind", "Tier", "lowest", "opens", "require", "require_access", "require_agents",
+    "require_search", "tier",
+]  # fmt: skip
 
 Kind = Literal["feature", "model", "agent"]
 #: What a tier opens by name.
@@ -194,6 +197,16 @@ def require_agents(held: Tier, names: Sequence[str]) -> None:
         f"the {held.name} tier has room for {free} agent{'s' * (free != 1)} beyond {', '.join(held.agents)}, there "
         f"were {len(extra)}: {', '.join(extra)}; the {needed} tier allows it: ask an admin to upgrade",
     )
+
+
+def require_search(held: Tier) -> None:
+    """Refuse a search of hyper-parameters, naming the tier that opens it, unless the tier does.
+
+    >>> require_search(TIERS["pro"])
+    """
+    if not held.hyperparameter_search:
+        needed = next(each.name for each in TIERS.values() if each.hyperparameter_search)
+        require(held, needed, "a search of hyper-parameters")
 
 
 def _kind(kind: str) -> str:

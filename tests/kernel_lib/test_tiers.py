@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from kernel_lib.errors import BadData, Refused
-from kernel_lib.tiers import TIERS, Kind, lowest, opens, require_access, require_agents, tier
+from kernel_lib.tiers import TIERS, Kind, lowest, opens, require_access, require_agents, require_search, tier
 
 FREE, PRO, ENTERPRISE = TIERS["free"], TIERS["pro"], TIERS["enterprise"]
 
@@ -87,6 +87,12 @@ def test_pro_has_one_place_for_an_agent_of_its_own_choice() -> None:
     with pytest.raises(Refused, match="the agent risk_assessment needs the pro tier"):
         require_agents(FREE, ["market_analysis", "risk_assessment"])
     require_agents(ENTERPRISE, sorted(AGENTS))
+
+
+def test_a_search_of_hyper_parameters_opens_at_pro() -> None:
+    require_search(PRO)
+    with pytest.raises(Refused, match="a search of hyper-parameters needs the pro tier, this tenant has free"):
+        require_search(FREE)
 
 
 @pytest.mark.parametrize(("package", "kind"), [("features", "feature"), ("models", "model"), ("agents", "agent")])
