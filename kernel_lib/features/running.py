@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 
 from kernel_lib.errors import BadData
 from kernel_lib.market.bar import Bar
@@ -17,6 +18,11 @@ __all__ = ["Running"]
 class Running:
     """One feature with its state; made by :meth:`Feature.start`.
 
+    Raises
+    ------
+    BadData
+        The feature is evaluated by a model or by agents, and needs a strategy's step.
+
     Attributes
     ----------
     feature : Feature
@@ -27,6 +33,8 @@ class Running:
     __slots__ = ("_state", "feature", "n_updates")
 
     def __init__(self, feature: "Feature") -> None:
+        if not isinstance(feature.update, Dispatcher):
+            raise BadData(f"{feature!r} cannot run by itself, it is evaluated inside a strategy's step")
         self.feature = feature
         self.reset()
 

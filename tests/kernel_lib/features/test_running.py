@@ -38,6 +38,24 @@ def test_a_price_that_is_missing_is_left_out() -> None:
     assert running.update(3.0) == 2.0
 
 
+def test_an_evaluated_feature_does_not_run_by_itself() -> None:
+    from kernel_lib.features.evaluated import Evaluated
+
+    class Sum:
+        def evaluate(self, row, seen):
+            return [row.sum()]
+
+        def state(self) -> bytes:
+            return b""
+
+        def restore(self, state: bytes) -> None:
+            pass
+
+    total = Evaluated("total", {}, Sum(), {"fast": f.ema(2)}, outputs=("value",), bars="1m")
+    with pytest.raises(BadData, match="inside a strategy's step"):
+        total.start()
+
+
 def test_a_snapshot_goes_on_where_it_was_and_reset_begins_anew() -> None:
     running = f.ema(2).start()
     for price in PRICES[:3]:
