@@ -43,7 +43,7 @@ __all__ = [
 
 VERSION = 1
 """Of the two shapes below; readers refuse a newer one."""
-MAX_BUNDLE_BYTES = 1 << 20
+MAX_BUNDLE_BYTES = 8 << 20
 _CONTEXT = b"tickhub approval\0"
 _LIBRARIES = ("numpy", "numba", "msgspec", "tickhub")
 _PARTS = ("bundle", "signature", "approval")
@@ -63,6 +63,10 @@ class Passport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Module text, and the name in it that holds the strategy.
     params, features, on, sizing : as the strategy declares them
         ``params`` are applied on top of the source; the others are for people to read.
+    models : dict of str to bytes
+        Bundles that the source names; the platform never looks inside, the sandbox does.
+    channels : list of str
+        What its features read from outside, sorted: other instruments' symbols, news, a calendar.
     instrument, account, limits, costs
         The contract, and what backtest and paper trading run with. The approver's limits replace ``limits``.
     environment : dict
@@ -79,6 +83,8 @@ class Passport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     features: list[str] = []
     on: str = "tick"
     sizing: str = ""
+    models: dict[Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")], bytes] = {}
+    channels: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=64)] = []
     instrument: Instrument
     account: AccountConfig = AccountConfig()
     limits: RiskLimits = RiskLimits()
@@ -179,6 +185,8 @@ def build_passport(
         features=[f"{name} = {feature!r}" for name, feature in strategy.features.items()],
         on=getattr(strategy, "on", "tick"),
         sizing=repr(getattr(strategy, "sizing", "")),
+        models=_models_of(strategy),
+        channels=sorted(strategy.channels),
         instrument=instrument,
         account=account or AccountConfig(),
         limits=limits or RiskLimits(),
@@ -330,6 +338,15 @@ def _decode(content: bytes, kind: type[Kind], what: str) -> Kind:
         return msgspec.msgpack.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, BadData) as error:
         raise Refused(f"{what}_invalid", f"the {what} must fit its schema: {error}") from None
+
+
+def _models_of(strategy: Any) -> dict[str, bytes]:
+    models: dict[str, bytes] = {}
+    for feature in strategy.features.values():
+        for name, bundle in getattr(feature, "files", {}).items():
+            if models.setdefault(name, bundle) != bundle:
+                raise BadData(f"{strategy.name} uses two models under the name {name!r}; keep them under two names")
+    return models
 
 
 def _environment() -> dict[str, str]:

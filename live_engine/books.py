@@ -17,7 +17,7 @@ from live_engine.broker import broker_event, order_id_of
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, StartedEntry
 from live_engine.proposers import HOLD
 from live_engine.slot import Slot
-from live_engine.strategy_process import Question
+from live_engine.strategy_process import Question, Told
 from live_engine.strategy_wire import Answer
 
 __all__ = ["Books"]
@@ -37,6 +37,8 @@ class Books:
     ----------
     given : callable
         Takes the rows that one slot's book gave.
+    told : callable
+        Takes a value from outside for one slot: from another instrument's tick.
     open : OpenBlock or None
         The block whose ticks are going through.
     """
@@ -50,8 +52,9 @@ class Books:
         self.last_ticks: dict[str, tuple[int, float, float]] = {}
         self.open: OpenBlock | None = None
         self.given: Given = lambda slot, rows: None
+        self.told: Callable[[Told], None] = lambda told: None
         self._report_seqs: dict[str, int] = {}
-        self._of_symbol: dict[str, list[Slot]] = {}
+        self._of_symbol: dict[str, tuple[list[Slot], list[tuple[Slot, int]]]] = {}
         self._warn = warn
 
     def restore(self, kept: Snapshot) -> None:
@@ -96,10 +99,11 @@ class Books:
         symbol = opened.block.symbol
         self.last_ticks[symbol] = time_ns, bid, ask = opened.ticks[index]
         self.counts.ticks += 1
-        slots = self._of_symbol.get(symbol)
-        if slots is None:
-            slots = [slot for slot in self.slots.values() if slot.passport.instrument.symbol == symbol]
-            self._of_symbol[symbol] = slots
+        concerned = self._of_symbol.get(symbol) or self._concerned(symbol)
+        slots, listeners = concerned
+        for slot, channel in listeners:
+            if slot.running:
+                self.told(Told(slot.number, channel, (bid + ask) * 0.5))
         if not slots:
             return False
         questions = []
@@ -188,6 +192,17 @@ class Books:
         if entry.slot < 0 and slot.book.state is State.ACTIVE:
             slot.book.control(Control.PAUSE, int(slot.book.numbers["time_ns"]) or slot.approval.at_ns)
             self._emit(slot)
+
+    def _concerned(self, symbol: str) -> tuple[list[Slot], list[tuple[Slot, int]]]:
+        """Give the slots that trade a symbol, and those that read its price as one of their channels."""
+        traders = [slot for slot in self.slots.values() if slot.passport.instrument.symbol == symbol]
+        readers = [
+            (slot, slot.passport.channels.index(symbol))
+            for slot in self.slots.values()
+            if symbol in slot.passport.channels
+        ]
+        self._of_symbol[symbol] = traders, readers
+        return traders, readers
 
     def _emit(self, slot: Slot) -> None:
         if slot.book.has_rows:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from kernel_lib.trading.record import Status
-from live_engine.strategy_process import Fault, Question
+from live_engine.strategy_process import Fault, Question, Told
 from live_engine.strategy_wire import Answer
 
 __all__ = ["HOLD", "Proposers", "ask_all"]
@@ -20,9 +20,10 @@ class Proposers(Protocol):
     restarts: int
 
     def add(
-        self, slot: int, load: dict[str, object], state: bytes = b"", since: Iterable[Question] = ()
+        self, slot: int, load: dict[str, object], state: bytes = b"", since: Iterable[Question | Told] = ()
     ) -> Fault | None: ...
     def remove(self, slot: int) -> None: ...
+    def tell(self, told: Told) -> None: ...
     def ask(self, questions: list[Question]) -> dict[int, Answer | Fault]: ...
     def snapshot(self, slot: int) -> bytes | Fault: ...
     def close(self) -> None: ...

@@ -49,6 +49,7 @@ def recover(books: Books, snapshot: Path, directory: Path, last_seq: int) -> lis
             raise Broken(f"the journal must reach record {kept.seq} of the snapshot, it ends at {last_seq}")
     recovery = _Recovery(books)
     books.given = recovery.give_again
+    books.told = lambda told: books.slots[told.slot].since.append(told)
     for record in read_journal(directory, kept.seq if kept is not None else 0):
         recovery.apply(record)
     return recovery.owed

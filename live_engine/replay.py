@@ -25,7 +25,7 @@ from kernel_lib.trading.record import EVENT, Kind
 from kernel_lib.wire import TickBlock, decode
 from live_engine import entries
 from live_engine.segment import read_journal
-from live_engine.strategy_process import Fault, Question
+from live_engine.strategy_process import Fault, Question, Told
 from live_engine.strategy_wire import Answer
 from live_engine.trading import Desk
 
@@ -111,7 +111,12 @@ class _NoCode:
 
     restarts = 0
 
-    def add(self, slot: int, load: dict[str, object], state: bytes = b"", since: Iterable[Question] = ()) -> None:
+    def add(
+        self, slot: int, load: dict[str, object], state: bytes = b"", since: Iterable[Question | Told] = ()
+    ) -> None:
+        return None
+
+    def tell(self, told: Told) -> None:
         return None
 
     def remove(self, slot: int) -> None:

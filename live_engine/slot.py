@@ -13,7 +13,7 @@ from kernel_lib.wire import AccountState, Report
 from live_engine.broker import magic_of, never_sent, order_key
 from live_engine.entries import SlotSnapshot
 from live_engine.state import OrderState, PositionState, StrategyState
-from live_engine.strategy_process import Question
+from live_engine.strategy_process import Question, Told
 
 __all__ = ["Slot"]
 
@@ -27,8 +27,8 @@ class Slot:
         The strategy raised, answered nonsense or did not answer; it is not asked any more.
     withdrawn : bool
         Its approval was taken back; the book goes flat and stays so.
-    since : list of Question
-        Ticks and views since the proposer's last snapshot, for rebuilding it.
+    since : list of Question and Told
+        Ticks, views and values from outside since the proposer's last snapshot, for rebuilding it.
     """
 
     def __init__(self, number: int, bundle: bytes, approval: bytes) -> None:
@@ -43,7 +43,7 @@ class Slot:
         costs = self.passport.costs if self.paper else None
         self.book = Book(self.passport.instrument, self.passport.account, self.approval.limits, costs)
         self.proposer = b""
-        self.since: list[Question] = []
+        self.since: list[Question | Told] = []
         self.faulted = False
         self.withdrawn = False
         self.reason = ""
@@ -62,7 +62,8 @@ class Slot:
         return {
             "name": self.passport.name, "source": self.passport.source, "entry": self.passport.entry,
             "params": self.passport.params, "instrument": msgspec.to_builtins(self.passport.instrument),
-            "account": msgspec.to_builtins(self.passport.account),
+            "account": msgspec.to_builtins(self.passport.account), "models": self.passport.models,
+            "channels": self.passport.channels,
         }  # fmt: skip
 
     def snapshot(self) -> SlotSnapshot:

@@ -43,11 +43,14 @@ def main() -> None:
 
     def load(content: bytes) -> Proposer:
         asked: dict[str, Any] = msgspec.msgpack.decode(content)
-        found = load_strategy(asked["source"], asked["entry"], filename=f"<{asked['name']}>")
-        if asked["params"]:
-            found = found.with_params(**asked["params"])
+        found = load_strategy(
+            asked["source"], asked["entry"], filename=f"<{asked['name']}>", params=asked["params"],
+            models=asked["models"],
+        )  # fmt: skip
         contract = msgspec.convert(asked["instrument"], instruments.Instrument)
         proposer = Proposer(found, contract, msgspec.convert(asked["account"], AccountConfig))
+        if list(proposer.channels) != asked["channels"]:
+            raise StrategyFault(f"its passport names the channels {asked['channels']}, it reads {proposer.channels}")
         fresh = proposer.snapshot()
         # Compiles what is left, so that the first tick does not wait; plain Python may keep state: not called.
         if not proposer.plain_python:
@@ -93,6 +96,9 @@ def main() -> None:
         elif kind == wire.SNAPSHOT:
             proposer = proposers.get(slot)
             wire.send_blob(line, wire.SNAPSHOT, slot, epoch, seq, proposer.snapshot() if proposer else b"")
+        elif kind == wire.TELL:
+            if slot in proposers:
+                proposers[slot].tell(*wire.TELL_FRAME.unpack(frame)[4:])
         elif kind == wire.UNLOAD:
             proposers.pop(slot, None)
         elif kind == wire.STOP:

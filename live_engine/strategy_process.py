@@ -5,6 +5,7 @@ nonsense or does not answer is put out with a reason; when the child itself is l
 are rebuilt in it: from their last snapshot, by the ticks and views since.
 """
 
+import contextlib
 import logging
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from live_engine import strategy_wire as wire
 from live_engine.strategy_line import NOWHERE, Line, Place
 from live_engine.strategy_wire import Answer
 
-__all__ = ["Fault", "HostConfig", "Question", "StrategyHost"]
+__all__ = ["Fault", "HostConfig", "Question", "StrategyHost", "Told"]
 
 _GONE = "the strategy process ended by itself: out of memory, or the strategy ended it"
 _log = logging.getLogger("tickhub.desk")
@@ -60,6 +61,14 @@ class Question(NamedTuple):
     view: bytes
 
 
+class Told(NamedTuple):
+    """What one of a strategy's channels shows from now on."""
+
+    slot: int
+    channel: int
+    number: float
+
+
 class Fault(NamedTuple):
     """Why a strategy is put out; ``timeout`` when it did not answer."""
 
@@ -72,7 +81,7 @@ class Loaded(msgspec.Struct, kw_only=True):
 
     load: dict[str, Any]
     state: bytes = b""
-    since: list[Question] = []
+    since: list[Question | Told] = []
 
 
 class StrategyHost:
@@ -96,7 +105,9 @@ class StrategyHost:
         self._place = Place()
         self._child: SandboxProcess | None = None
 
-    def add(self, slot: int, load: dict[str, Any], state: bytes = b"", since: Iterable[Question] = ()) -> Fault | None:
+    def add(
+        self, slot: int, load: dict[str, Any], state: bytes = b"", since: Iterable[Question | Told] = ()
+    ) -> Fault | None:
         """Load a strategy and bring it up to date; give why it could not be, and leave it out then."""
         self.slots[slot] = Loaded(load=load, state=state, since=list(since))
         if self._line is None:
@@ -115,6 +126,15 @@ class StrategyHost:
                 self._send(wire.HEADER.pack(wire.UNLOAD, slot, self._epoch, 0))
             except (StrategyFault, OSError):
                 self._stop()
+
+    def tell(self, told: Told) -> None:
+        """Give a strategy a value from outside; it is seen by the next question."""
+        held = self.slots.get(told.slot)
+        if held is not None:
+            held.since.append(told)
+            # A process that is gone is found by the next question, and rebuilt with this.
+            with contextlib.suppress(StrategyFault, OSError):
+                self._send(wire.TELL_FRAME.pack(wire.TELL, told.slot, self._epoch, 0, told.channel, told.number))
 
     def ask(self, questions: Sequence[Question]) -> dict[int, Answer | Fault]:
         """Ask each strategy about one tick; a strategy that faults is put out."""
@@ -212,6 +232,9 @@ class StrategyHost:
             if len(frame) < wire.HEADER.size or wire.HEADER.unpack_from(frame) != (wire.LOADED, slot, self._epoch, seq):
                 return Fault(_fault_text(frame, slot, self._epoch, seq))
             for question in held.since:
+                if isinstance(question, Told):
+                    self._send(wire.TELL_FRAME.pack(wire.TELL, slot, self._epoch, 0, *question[1:]))
+                    continue
                 seq = self._next()
                 self._send(wire.TICK_FRAME.pack(wire.TICK, slot, self._epoch, seq, NOWHERE, *question[1:]))
                 frame = self._receive(self.config.answer_s * 8)

@@ -5,6 +5,7 @@ One frame is one SEQPACKET message of fixed layout, little endian::
     header    kind u8, slot u16, epoch u32, seq u64
     TICK      header, processor u8 that the desk runs on, time_ns i64, bid f64, ask f64, the book's view (bytes of one
               VIEW record)
+    TELL      header, channel i64, value f64: what one of the strategy's channels shows from now on; nothing is answered
     PROPOSAL  header, target f64, units i64, stop points i64, take points i64, status i64
     FAULT     header, UTF-8 text: the strategy raised
     BLOB      header, what u8, total u32, offset u32, bytes: a part of a message too long for one frame
@@ -31,6 +32,8 @@ __all__ = [
     "PROPOSAL_FRAME",
     "SNAPSHOT",
     "STOP",
+    "TELL",
+    "TELL_FRAME",
     "TICK",
     "TICK_FRAME",
     "TICK_HEAD",
@@ -42,11 +45,12 @@ __all__ = [
     "send_blob",
 ]
 
-TICK, PROPOSAL, FAULT, BLOB, LOAD, LOADED, UNLOAD, SNAPSHOT, STOP = range(1, 10)
+TICK, PROPOSAL, FAULT, BLOB, LOAD, LOADED, UNLOAD, SNAPSHOT, STOP, TELL = range(1, 11)
 HEADER = struct.Struct("<BxHIQ")
 VIEW_BYTES = 64
 TICK_HEAD = struct.Struct("<BxHIQB7xqdd")
 TICK_FRAME = struct.Struct(f"{TICK_HEAD.format}{VIEW_BYTES}s")
+TELL_FRAME = struct.Struct("<BxHIQqd")
 PROPOSAL_FRAME = struct.Struct("<BxHIQdqqqq")
 FRAME_BYTES = 32 * 1024
 MAX_BLOB_BYTES = 16 * 1024**2

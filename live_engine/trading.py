@@ -239,6 +239,7 @@ class Desk:
     def _recover(self, directory: Path) -> None:
         owed = recover(self.books, self._snapshot_path, directory, self.journal.last_seq)
         self.books.given = self._given
+        self.books.told = self._proposers.tell
         for slot, rows in owed:
             self._given(slot, rows)
         self._snapshot_at = self.books.counts.ticks

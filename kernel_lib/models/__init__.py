@@ -4,6 +4,7 @@
 Nothing heavy is imported until a learner trains. To add one: a file, and a line here.
 """
 
+from kernel_lib.features.shelf import keep, kept
 from kernel_lib.models import labels
 from kernel_lib.models.autoencoder_anomaly_detector import AutoencoderAnomalyDetector
 from kernel_lib.models.card import Facts
@@ -19,6 +20,7 @@ from kernel_lib.models.loaded import LoadedModel, load_model
 from kernel_lib.models.logistic_regression import LogisticRegression
 from kernel_lib.models.lstm_predictor import LstmPredictor
 from kernel_lib.models.model import Model
+from kernel_lib.models.predicted import predicted
 from kernel_lib.models.random_forest import RandomForest
 from kernel_lib.models.svm import Svm
 from kernel_lib.models.transformer_sequence_analyzer import TransformerSequenceAnalyzer
@@ -46,8 +48,11 @@ __all__ = [
     "TransformerSequenceAnalyzer",
     "XGBoost",
     "average",
+    "keep",
+    "kept",
     "labels",
     "load_model",
+    "predicted",
     "stack",
     "tune",
 ]

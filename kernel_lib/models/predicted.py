@@ -10,8 +10,8 @@ from kernel_lib.errors import Misconfigured
 from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.features.feature import Feature
 from kernel_lib.features.from_source import from_source
-from kernel_lib.models.loaded import load_model
-from kernel_lib.models.shelf import kept
+from kernel_lib.features.shelf import kept
+from kernel_lib.models.loaded import LoadedModel, load_model
 
 __all__ = ["predicted"]
 
@@ -42,18 +42,19 @@ def predicted(
     """
     bundle = kept(name)
     model = load_model(bundle)
-    facts = model.card.facts
+    card = model.card if isinstance(model, LoadedModel) else model.members[0].card
+    facts = card.facts
     bars = bars or facts.bars
     if not bars:
         raise Misconfigured(f"model {name!r} must be told the length of its bars, its card does not say; give bars=")
     if inputs is None:
-        unsaid = [each.name for each in model.card.features if not each.source]
+        unsaid = [each.name for each in card.features if not each.source]
         if unsaid:
             raise Misconfigured(
-                f"model {name!r} reads {', '.join(unsaid)}, and its card does not say how they are made; give inputs=, or "
-                "bundle it with Facts(sources=...)"
+                f"model {name!r} reads {', '.join(unsaid)}, and its card does not say how they are made; give inputs=, "
+                "or bundle it with Facts(sources=...)"
             )
-        inputs = {each.name: from_source(each.source) for each in model.card.features}
+        inputs = {each.name: from_source(each.source) for each in card.features}
     if tuple(inputs) != model.features:
         raise Misconfigured(
             f"model {name!r} must be given {', '.join(model.features)} in this order, it was given {', '.join(inputs)}"

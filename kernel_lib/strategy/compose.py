@@ -113,7 +113,7 @@ class _Layout:
                 self.parts.update((f"{name}.{label}", one) for label, one in each.inputs.items())
             self.parts[name] = each
         self.compiled = {name: each for name, each in self.parts.items() if not isinstance(each, Evaluated)}
-        self.channels = tuple(sorted({each.other for each in self.parts.values() if each.other is not None}))
+        self.channels = strategy.channels
         states = [np.full(len(self.channels), np.nan)]
         self.places: dict[str, slice] = {}
         at = len(self.channels)
@@ -135,7 +135,7 @@ class _Layout:
         self.questions = tuple(
             Question(
                 each,
-                np.array([self.places[f"{name}.{label}"].start for label in each.inputs]),
+                np.array([self.places[f"{name}.{label}"].start for label in each.inputs], np.int64) + each.columns,
                 slice(self.places[name].start, self.places[name].start + len(each.outputs)),
             )
             for name, each in strategy.features.items()
@@ -233,14 +233,14 @@ def _seen(other: Any, bar: Any) -> Any:
 
 
 class _Decision:
-    """A decision as a key: two are equal when they are one function, or come of equal sources that ran on their own.
+    """A decision as a key: two are equal when they are one function, or come of equal origins.
 
     The compiled form takes what it reads of its module as constants, so that nothing is shared but code.
     """
 
     def __init__(self, strategy: Strategy) -> None:
         self.decide = strategy.decide
-        self._key = (strategy.source, strategy.entry) if strategy.self_contained else strategy.decide
+        self._key = strategy.origin or strategy.decide
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Decision) and self._key == other._key

@@ -1,5 +1,6 @@
 """The ``@strategy`` decorator, and what it makes: a decision with its features, parameters and stops."""
 
+import contextlib
 import inspect
 import keyword
 import linecache
@@ -11,6 +12,7 @@ from typing import Any
 
 from kernel_lib.errors import BadData, Misconfigured, StrategyFault
 from kernel_lib.features.feature import Feature
+from kernel_lib.features.shelf import holding
 from kernel_lib.market.bar import bar_length_ns, bar_length_text
 from kernel_lib.strategy.sizing import FixedLots, Sizing
 
@@ -51,8 +53,8 @@ class Strategy:
         self.params: dict[str, Number] = dict(params)
         self.sizing = sizing
         self.source = source
-        #: The source ran on its own and is all there is: equal sources decide alike.
-        self.self_contained = False
+        #: All that it came of, where the source ran on its own: equal origins decide alike. Else None.
+        self.origin: tuple[Any, ...] | None = None
         self._features = features
         self._stop_loss_points = stop_loss_points
         self._take_profit_points = take_profit_points
@@ -63,6 +65,12 @@ class Strategy:
         self.features = self._make_features()
         self.stop_loss_points = self._points(stop_loss_points, "stop_loss_points")
         self.take_profit_points = self._points(take_profit_points, "take_profit_points")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What its features read from outside, sorted; of evaluated ones what their inputs read."""
+        parts = [one for each in self.features.values() for one in (each, *getattr(each, "inputs", {}).values())]
+        return tuple(sorted({each.other for each in parts if each.other is not None}))
 
     def with_params(self, **changes: Number) -> "Strategy":
         """Give a copy with some parameters changed; whole numbers stay whole.
@@ -87,7 +95,7 @@ class Strategy:
             sizing=self.sizing,
             source=self.source,
         )
-        changed.self_contained = self.self_contained
+        changed.origin = self.origin
         return changed
 
     def __repr__(self) -> str:
@@ -177,10 +185,27 @@ def strategy(
     return make
 
 
-def load_strategy(source: str, entry: str, *, filename: str = "<strategy>") -> Strategy:
+def load_strategy(
+    source: str,
+    entry: str,
+    *,
+    filename: str = "<strategy>",
+    params: Mapping[str, Number] | None = None,
+    models: Mapping[str, bytes] | None = None,
+) -> Strategy:
     """Run a strategy's source text and give the strategy named ``entry``.
 
     This executes the text: call it only where its author may act, in the author's own process or the sandbox.
+
+    Parameters
+    ----------
+    source, entry : str
+    filename : str
+        For tracebacks.
+    params : mapping
+        Parameters to change.
+    models : mapping of str to bytes
+        Bundles that the source names, see :mod:`kernel_lib.features.shelf`; None: what is kept in this process.
 
     Raises
     ------
@@ -189,18 +214,24 @@ def load_strategy(source: str, entry: str, *, filename: str = "<strategy>") -> S
     """
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     namespace: dict[str, Any] = {"__name__": "tickhub_strategy", "__file__": filename}
-    try:
-        exec(compile(source, filename, "exec"), namespace)  # noqa: S102
-    except Exception as error:
-        raise StrategyFault(
-            f"{filename} must run on its own, with its imports: {type(error).__name__}: {error}"
-        ) from error
+    with contextlib.nullcontext() if models is None else holding(models):
+        try:
+            exec(compile(source, filename, "exec"), namespace)  # noqa: S102
+        except Exception as error:
+            raise StrategyFault(
+                f"{filename} must run on its own, with its imports: {type(error).__name__}: {error}"
+            ) from error
+        found = _found(namespace, entry, filename)
+        found.source = source
+        found.origin = (source, entry, *sorted((models or {}).items()))
+        return found.with_params(**params) if params else found
+
+
+def _found(namespace: Mapping[str, Any], entry: str, filename: str) -> Strategy:
     found = namespace.get(entry)
     if not isinstance(found, Strategy):
         names = [name for name, each in namespace.items() if isinstance(each, Strategy)]
         raise StrategyFault(f"{filename} must define the strategy {entry!r}; it defines {', '.join(names) or 'none'}")
-    found.source = source
-    found.self_contained = True
     return found
 
 

@@ -32,7 +32,7 @@ def passport_of(**changes: object) -> Passport:
         "entry": "cross",
         "params": {"b": 2, "a": 1.0},
     }
-    strategy = SimpleNamespace(**(fields | {"features": {"fast": "ema(12)"}} | changes))
+    strategy = SimpleNamespace(**(fields | {"features": {"fast": "ema(12)"}, "channels": ()} | changes))
     return build_passport(strategy, instrument=EURUSD, author="quinn", tenant="acme", created_ns=NOW)
 
 
@@ -109,7 +109,7 @@ def test_newer_foreign_and_noncanonical_bundles_are_refused() -> None:
 
 
 def test_whole_numbers_where_fractions_may_stand_are_made_canonical() -> None:
-    strategy = SimpleNamespace(name="cross", source="pass", entry="cross", params={}, features={})
+    strategy = SimpleNamespace(channels=(), name="cross", source="pass", entry="cross", params={}, features={})
     passport = build_passport(
         strategy, instrument=EURUSD, author="quinn", tenant="acme", created_ns=NOW, costs=Costs(latency_ms=40)
     )

@@ -15,7 +15,7 @@ from kernel_lib.trading.record import VIEW
 from kernel_lib.wire import encode, tick_block
 from live_engine import entries
 from live_engine.segment import read_journal
-from live_engine.strategy_process import Fault, Question
+from live_engine.strategy_process import Fault, Question, Told
 from live_engine.strategy_wire import Answer
 
 NOW = 1_700_000_000_000_000_000
@@ -29,16 +29,22 @@ class InProcessStrategies:
         self.held: dict[int, Proposer] = {}
 
     def add(
-        self, slot: int, load: dict[str, object], state: bytes = b"", since: Iterable[Question] = ()
+        self, slot: int, load: dict[str, object], state: bytes = b"", since: Iterable[Question | Told] = ()
     ) -> Fault | None:
         strategy = load_strategy(str(load["source"]), str(load["entry"])).with_params(**load["params"])  # type: ignore[arg-type]
         proposer = Proposer(strategy, EURUSD)
         if state:
             proposer.restore(state)
         self.held[slot] = proposer
-        for question in since:
-            self._answer(question)
+        for each in since:
+            if isinstance(each, Told):
+                self.tell(each)
+            else:
+                self._answer(each)
         return None
+
+    def tell(self, told: Told) -> None:
+        self.held[told.slot].tell(told.channel, told.number)
 
     def remove(self, slot: int) -> None:
         self.held.pop(slot, None)
