@@ -52,9 +52,13 @@ def floats(values: Any, name: str) -> Floats:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise BadData(f"{name} must be numbers, it was {type(values).__name__}: {error}") from error
-    sizes = np.abs(array)
-    if np.any(sizes >= _HUGE):
-        raise BadData(f"{name} must be finite and below {_HUGE:g} in size, one was {float(np.nanmax(sizes))!r}")
+    if array.size:
+        with np.errstate(invalid="ignore"):
+            sound = array.min() > -_HUGE and array.max() < _HUGE
+        # A NaN fails both comparisons, so only then the sizes are looked at one by one.
+        if not sound and np.any(np.abs(array) >= _HUGE):
+            worst = float(np.nanmax(np.abs(array)))
+            raise BadData(f"{name} must be finite and below {_HUGE:g} in size, one was {worst!r}")
     return array
 
 
