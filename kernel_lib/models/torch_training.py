@@ -47,7 +47,10 @@ def seeded(seed: int) -> "Iterator[torch.Generator]":
     import torch
 
     n_threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+    with (
+        torch.random.fork_rng(devices=[]),
+        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+    ):
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         try:
