@@ -18,12 +18,16 @@ def main() -> None:
     numba.config.CACHE_DIR = str(target)  # type: ignore[attr-defined]
 
     from kernel_lib.backtest import replay
+    from kernel_lib.features.prepare import compile_catalogue
+    from kernel_lib.market.quality import TickQuality
     from kernel_lib.market.tick import make_ticks
     from kernel_lib.strategies import CATALOGUE
 
     ticks = make_ticks([1, 2], [1.1, 1.1], [1.1001, 1.1001])
     for strategy in CATALOGUE.values():
         replay(strategy, ticks)
+    compile_catalogue()
+    TickQuality("enterprise").check(ticks)
     print(f"compiled code lies in {target}")  # noqa: T201  (a program's answer)
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.market.instrument import Instrument
+from kernel_lib.risk import annual_volatility, sharpe_ratio, sortino_ratio
+from kernel_lib.risk.drawdown import drawdowns_of_worth
 from kernel_lib.strategy import Strategy
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import Kind, Reason
@@ -129,7 +131,7 @@ class Report:
         top.set_ylabel(run.book.account.currency)
         top.set_title(f"{run.strategy.name} on {run.instrument.symbol}")
         top.legend(loc="best", frameon=False)
-        middle.fill_between(times, -_drawdowns_pct(equity), 0.0, step="post", alpha=0.5, color="tab:red")
+        middle.fill_between(times, 100.0 * drawdowns_of_worth(equity), 0.0, step="post", alpha=0.5, color="tab:red")
         middle.set_ylabel("drawdown, %")
         for axes in (top, middle):
             axes.grid(alpha=0.2)
@@ -163,10 +165,6 @@ def _statistics(run: Run, trades: Any) -> dict[str, float]:
     drawdown_pct = 100.0 * n["drawdown_fraction"]
     annual_pct = 100.0 * (growth ** (1.0 / years) - 1.0) if years > 1 / 52 and growth > 0 else math.nan
     held_s = (trades["close_time_ns"] - trades["open_time_ns"]).to_numpy() / 1e9
-    deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else math.nan
-    downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2))) if len(returns) > 1 else math.nan
-    mean = float(np.mean(returns)) if len(returns) else math.nan
-    scale = math.sqrt(periods_a_year)
     return {
         "duration_days": days,
         "ticks_count": run.n_ticks,
@@ -183,11 +181,11 @@ def _statistics(run: Run, trades: Any) -> dict[str, float]:
         "swap_money": book.money(n["swap_minor"]),
         "return_pct": 100.0 * (growth - 1.0),
         "annual_return_pct": annual_pct,
-        "annual_volatility_pct": 100.0 * deviation * scale,
+        "annual_volatility_pct": 100.0 * annual_volatility(returns, periods_a_year),
         "max_drawdown_pct": drawdown_pct,
         "max_drawdown_money": book.money(n["drawdown_minor"]),
-        "sharpe_ratio": _over(mean, deviation) * scale,
-        "sortino_ratio": _over(mean, downside) * scale,
+        "sharpe_ratio": sharpe_ratio(returns, periods_per_year=periods_a_year),
+        "sortino_ratio": sortino_ratio(returns, periods_per_year=periods_a_year),
         "calmar_ratio": _over(annual_pct, drawdown_pct),
         "win_rate_pct": 100.0 * len(won) / len(net) if len(net) else math.nan,
         "profit_factor": _over(float(won.sum()), -float(lost.sum())),
@@ -213,11 +211,6 @@ def _returns(
     last = np.flatnonzero(np.append(np.diff(periods) > 0, True))
     closes = np.concatenate([[deposit], equity[last]])
     return np.diff(closes) / closes[:-1], a_year
-
-
-def _drawdowns_pct(equity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    peaks = np.maximum.accumulate(equity) if len(equity) else equity
-    return 100.0 * (peaks - equity) / peaks
 
 
 def _over(top: float, bottom: float) -> float:

@@ -115,7 +115,7 @@ def _fit_hmm(scaled: npt.NDArray[np.float64], seed: int, starts: int) -> Fitted:
 
 
 def _fit_mixture(scaled: npt.NDArray[np.float64], seed: int, starts: int) -> Fitted:
-    from sklearn.mixture import GaussianMixture  # type: ignore[import-untyped]
+    from sklearn.mixture import GaussianMixture
 
     model = GaussianMixture(_STATES, covariance_type="diag", n_init=starts, max_iter=500, random_state=seed).fit(scaled)
     weights = np.asarray(model.weights_)

@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib import __version__
 from kernel_lib.errors import BadData
 from kernel_lib.models.calibration import Calibration
 from kernel_lib.models.prediction import Shape
@@ -198,7 +197,7 @@ def array_identity(array: npt.NDArray[np.float64] | None) -> str:
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
     """Name the versions of Python, of this library and of the packages that are installed."""
-    found = {"python": platform.python_version(), "tickhub": __version__, "numpy": np.__version__}
+    found = {"python": platform.python_version(), "tickhub": version("tickhub"), "numpy": np.__version__}
     for package in packages:
         try:
             found[package] = version(package)

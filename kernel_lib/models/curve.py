@@ -55,7 +55,7 @@ def rising_curve(scores: Floats, hits: Floats, *, weight: float = 2.0) -> Curve:
     weight : float
         Pseudo-observations at the mean hit rate in each half, so that a few rows cannot claim 0 or 1.
     """
-    from sklearn.isotonic import IsotonicRegression  # type: ignore[import-untyped]
+    from sklearn.isotonic import IsotonicRegression
 
     mean = float(hits.mean())
     lowest, highest = float(scores.min()), float(scores.max())

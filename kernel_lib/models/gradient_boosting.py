@@ -53,7 +53,7 @@ class GradientBoosting(Learner, frozen=True, kw_only=True):
         number("l2", self.l2, 0.0, 1e9)
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
-        from sklearn.ensemble import (  # type: ignore[import-untyped]
+        from sklearn.ensemble import (
             HistGradientBoostingClassifier,
             HistGradientBoostingRegressor,
         )

@@ -49,7 +49,7 @@ class IsolationForest(Learner, frozen=True, kw_only=True):
         return Shape(kind="anomaly", alert=round(1.0 - self.flagged, 6))
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
-        from sklearn.ensemble import IsolationForest as Fitted  # type: ignore[import-untyped]
+        from sklearn.ensemble import IsolationForest as Fitted
 
         n_drawn = min(self.rows_per_tree, len(sample.rows))
         fitted = Fitted(n_estimators=self.trees, max_samples=n_drawn, random_state=seed, n_jobs=1).fit(sample.inputs)

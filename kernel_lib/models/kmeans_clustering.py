@@ -47,7 +47,7 @@ class KMeansClustering(Learner, frozen=True, kw_only=True):
         integer("starts", self.starts, 1, 100)
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
-        from sklearn.cluster import KMeans  # type: ignore[import-untyped]
+        from sklearn.cluster import KMeans
 
         scaler = Scaler.of(sample.inputs, bound=1e6)
         fitted = KMeans(self.clusters, n_init=self.starts, random_state=seed).fit(scaler(sample.inputs))

@@ -32,7 +32,7 @@ class LogisticRegression(Learner, frozen=True, kw_only=True):
         number("strength", self.strength, 1e-12, 1e12)
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
-        from sklearn.linear_model import LogisticRegression as Fitted  # type: ignore[import-untyped]
+        from sklearn.linear_model import LogisticRegression as Fitted
 
         scaler = Scaler.of(sample.inputs)
         fitted = Fitted(C=self.strength, max_iter=1000, tol=1e-6).fit(scaler(sample.inputs), sample.outcomes)

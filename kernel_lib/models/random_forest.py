@@ -51,7 +51,7 @@ class RandomForest(Learner, frozen=True, kw_only=True):
         number("feature_share", self.feature_share, 1e-6, 1.0)
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
-        from sklearn.ensemble import (  # type: ignore[import-untyped]
+        from sklearn.ensemble import (
             RandomForestClassifier,
             RandomForestRegressor,
         )

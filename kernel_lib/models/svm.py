@@ -60,7 +60,7 @@ class Svm(Learner, frozen=True, kw_only=True):
             )
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
-        from sklearn.svm import SVC, SVR  # type: ignore[import-untyped]
+        from sklearn.svm import SVC, SVR
 
         scaler = Scaler.of(sample.inputs)
         rows, outcomes = scaler(sample.inputs), sample.outcomes
