@@ -72,12 +72,22 @@ class Model:
         return self.card.shape.show(columns)
 
     def bundle(self, facts: Facts | None = None) -> bytes:
-        """Export to ONNX and pack with the card: the bytes that :func:`load_model` reads and a passport carries."""
+        """Export to ONNX and pack with the card: the bytes that :func:`load_model` reads and a passport carries.
+
+        Before they are given, the bytes are loaded and must answer probing rows as this model does.
+
+        Raises
+        ------
+        Broken
+            The export answers otherwise; :func:`~kernel_lib.models.onnx_export.require_agreement`.
+        """
         from kernel_lib.models.bundle import pack
-        from kernel_lib.models.onnx_export import export
+        from kernel_lib.models.onnx_export import export, probing_rows, require_agreement
 
         card = self.card if facts is None else self.card.with_facts(facts)
-        return pack(export(self), card)
+        packed = pack(export(self), card)
+        require_agreement(self, packed, probing_rows(self))
+        return packed
 
     def plot(self) -> Any:
         """Draw how its confidence held on unseen rows; give the matplotlib Figure."""

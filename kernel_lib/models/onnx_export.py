@@ -16,7 +16,7 @@ from kernel_lib.models.model import Model, raw_width
 from kernel_lib.models.onnx_graph import Graph
 from kernel_lib.models.prediction import Prediction
 
-__all__ = ["Agreement", "agreement", "export", "hostile_rows", "require_agreement"]
+__all__ = ["Agreement", "agreement", "export", "probing_rows", "require_agreement"]
 
 Floats = npt.NDArray[np.float64]
 #: Trees add float32 numbers, scikit-learn's add float64: a few of the last digits, before rounding.
@@ -93,8 +93,12 @@ def require_agreement(model: Model, bundle: bytes, rows: Any, tolerance: float =
     return found
 
 
-def hostile_rows(model: Model) -> Floats:
-    """Make rows that an export might answer otherwise: zeros, tiny, huge, at the edges of the bins, NaN, infinite."""
+def probing_rows(model: Model) -> Floats:
+    """Make rows of which an export might answer some otherwise.
+
+    A stretch of usual ones, long enough for a memory to warm up; zeros, tiny and huge numbers, the ends of the
+    training's range and the edges of its bins; and NaN, infinite and other unreadable ones.
+    """
     features = model.card.features
     lowest = np.array([each.lowest for each in features])
     highest = np.array([each.highest for each in features])
@@ -106,7 +110,9 @@ def hostile_rows(model: Model) -> Floats:
         for odd in (np.nan, np.inf, -np.inf, 1e300):
             rows.append((lowest + highest) / 2)
             rows[-1] = np.where(np.arange(len(features)) == column, odd, rows[-1])
-    return np.array(rows)
+    random = np.random.default_rng(0)
+    usual = random.uniform(lowest, highest, (2 * model.card.warmup_rows + 30, len(features)))
+    return np.concatenate([usual, np.array(rows)])
 
 
 def _gaps(ours: Prediction, theirs: Prediction) -> Floats:

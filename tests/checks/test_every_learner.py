@@ -14,7 +14,7 @@ from kernel_lib.models.labels import Labels
 from kernel_lib.models.learner import Learner
 from kernel_lib.models.loaded import LoadedModel, load_model
 from kernel_lib.models.model import Model
-from kernel_lib.models.onnx_export import hostile_rows, require_agreement
+from kernel_lib.models.onnx_export import probing_rows, require_agreement
 
 NAMES = ("change", "noise", "level")
 #: So that a fit takes a second: the default sizes are for real data.
@@ -119,7 +119,7 @@ def test_the_export_says_what_the_original_says(key: str, kind: str) -> None:
     model = fitted(key, kind)
     found = require_agreement(model, bundled(key, kind), rows)
     assert (found.rows, found.nan_agrees) == (360, True)
-    assert require_agreement(model, bundled(key, kind), hostile_rows(model)).nan_agrees
+    assert require_agreement(model, bundled(key, kind), probing_rows(model)).nan_agrees
 
 
 @every_case
