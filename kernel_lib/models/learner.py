@@ -107,7 +107,7 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         names : sequence of str or None
             Of the features; by default those of the mapping or frame, or ``feature_0`` and so on.
         times_ns : array_like of int or None
-            Strictly increasing UTC nanoseconds.
+            Strictly increasing UTC nanoseconds; None: the index of a frame, where that is of times.
         seed : int
             The same seed and rows give the same model.
         progress : bool

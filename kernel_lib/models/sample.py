@@ -126,7 +126,7 @@ def rows_in_order(given: Any, names: Sequence[str] | None, expected: Sequence[st
     Raises
     ------
     BadData
-        Another number of features, or names that are others or in another order.
+        Another number of features, names that are others or in another order, or a frame whose times go back.
     """
     if names is None and (columns := _columns(given)) is not None:
         names = list(columns)
@@ -139,7 +139,9 @@ def rows_in_order(given: Any, names: Sequence[str] | None, expected: Sequence[st
     width = np.shape(given)[1] if _columns(given) is None and np.ndim(given) == 2 else len(expected)
     if width != len(expected):
         raise BadData(f"a row must have the {len(expected)} features {list(expected)!r}, it had {width}")
-    return as_rows(given, names, unknown=True)[0]
+    rows = as_rows(given, names, unknown=True)[0]
+    _times(_index_times(given), len(rows))
+    return rows
 
 
 def make_sample(
@@ -161,7 +163,7 @@ def make_sample(
         A plain array is taken as known one row later.
     names : sequence of str or None
     times_ns : array_like of int or None
-        Strictly increasing.
+        Strictly increasing; None: the index of a frame, where that is of times.
     kinds : tuple of str
         Kinds of label that the learner takes; empty: none.
     least_rows : int
@@ -173,7 +175,7 @@ def make_sample(
     """
     rows, names = as_rows(given_rows, names)
     n_rows = len(rows)
-    times = _times(times_ns, n_rows)
+    times = _times(_index_times(given_rows) if times_ns is None else times_ns, n_rows)
     complete: npt.NDArray[np.bool_] = np.logical_not(np.isnan(rows).any(axis=1))
     first = int(np.argmax(complete)) if complete.any() else n_rows
     gaps = np.flatnonzero(~complete[first:])
@@ -214,6 +216,17 @@ def _columns(given: Any) -> dict[str, Any] | None:
     if frame_columns is not None:
         return {str(name): given[name] for name in frame_columns}
     return None
+
+
+def _index_times(given: Any) -> npt.NDArray[np.int64] | None:
+    """Read the times that a frame is indexed by, UTC nanoseconds; None where it is indexed by something else."""
+    index = getattr(given, "index", None)
+    if not hasattr(index, "asi8") or not hasattr(index, "as_unit") or index is None:
+        return None
+    if index.hasnans:
+        raise BadData("the times of a frame must all be known, its index has a NaT")
+    stamps: npt.NDArray[np.int64] = index.as_unit("ns").asi8
+    return stamps
 
 
 def _times(times_ns: npt.ArrayLike | None, n_rows: int) -> npt.NDArray[np.int64] | None:

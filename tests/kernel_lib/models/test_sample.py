@@ -130,3 +130,18 @@ def test_parameters_out_of_range_are_refused(key: str, wrong: dict[str, object])
 def test_a_seed_must_be_a_whole_number(seed: object) -> None:
     with pytest.raises(BadData, match="seed"):
         CATALOGUE["logistic_regression"]().fit(ROWS, UP, seed=seed)
+
+
+def test_a_frame_that_is_indexed_by_times_must_be_in_their_order() -> None:
+    times = pd.date_range("2020-01-01", periods=100, freq="h", tz="Europe/Athens")
+    frame = pd.DataFrame(ROWS, columns=["a", "b"], index=times)
+    made = make_sample(frame, UP, names=None, times_ns=None, kinds=("direction",), least_rows=60)
+    assert made.times_ns is not None
+    assert made.times_ns[0] == 1_577_829_600 * 10**9  # midnight in Athens is 22:00 UTC
+    model = CATALOGUE["logistic_regression"]().fit(frame, UP)
+    assert model.card.first_ns == made.times_ns[0]
+    for call in (lambda: CATALOGUE["logistic_regression"]().fit(frame[::-1], UP), lambda: model.predict(frame[::-1])):
+        with pytest.raises(BadData, match="must increase strictly"):
+            call()
+    with pytest.raises(BadData, match="NaT"):
+        model.predict(frame.set_index(times.where(times != times[3])))
