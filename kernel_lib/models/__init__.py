@@ -5,11 +5,16 @@ Nothing heavy is imported until a learner trains. To add one: a file, and a line
 """
 
 from kernel_lib.features.shelf import keep, kept
-from kernel_lib.models import labels
+from kernel_lib.models import labels, splits
+from kernel_lib.models.accuracy import LiveAccuracy
+from kernel_lib.models.analysis import analyse
+from kernel_lib.models.augmentation import judge
 from kernel_lib.models.autoencoder_anomaly_detector import AutoencoderAnomalyDetector
 from kernel_lib.models.card import Facts
 from kernel_lib.models.cnn_pattern_recognizer import CnnPatternRecognizer
-from kernel_lib.models.ensemble import Ensemble, average, stack
+from kernel_lib.models.drift import ErrorDrift, feature_drift
+from kernel_lib.models.ensemble import Ensemble, average, recent_weights, stack
+from kernel_lib.models.explore import explore
 from kernel_lib.models.gan_data_augmenter import GanDataAugmenter
 from kernel_lib.models.gradient_boosting import GradientBoosting
 from kernel_lib.models.isolation_forest import IsolationForest
@@ -22,6 +27,8 @@ from kernel_lib.models.lstm_predictor import LstmPredictor
 from kernel_lib.models.model import Model
 from kernel_lib.models.predicted import predicted
 from kernel_lib.models.random_forest import RandomForest
+from kernel_lib.models.retraining import retrain
+from kernel_lib.models.space import Choice, Range
 from kernel_lib.models.svm import Svm
 from kernel_lib.models.transformer_sequence_analyzer import TransformerSequenceAnalyzer
 from kernel_lib.models.tuning import tune
@@ -30,8 +37,10 @@ from kernel_lib.models.xgboost import XGBoost
 __all__ = [
     "CATALOGUE",
     "AutoencoderAnomalyDetector",
+    "Choice",
     "CnnPatternRecognizer",
     "Ensemble",
+    "ErrorDrift",
     "Facts",
     "GanDataAugmenter",
     "GradientBoosting",
@@ -39,20 +48,29 @@ __all__ = [
     "KMeansClustering",
     "Learner",
     "LinearRegression",
+    "LiveAccuracy",
     "LoadedModel",
     "LogisticRegression",
     "LstmPredictor",
     "Model",
     "RandomForest",
+    "Range",
     "Svm",
     "TransformerSequenceAnalyzer",
     "XGBoost",
+    "analyse",
     "average",
+    "explore",
+    "feature_drift",
+    "judge",
     "keep",
     "kept",
     "labels",
     "load_model",
     "predicted",
+    "recent_weights",
+    "retrain",
+    "splits",
     "stack",
     "tune",
 ]
