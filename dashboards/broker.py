@@ -6,6 +6,9 @@ Below ``/services/desk/broker``; the browser sends its login cookie and, with ev
     GET  /desk                  the tenant's desk as it stands
     POST /ticket                a single-use ticket, and where the live stream is
     POST /{pause,resume,kill}   {"reason"?, "strategy"?}; the hub is asked anew whether the viewer still may
+    GET  /strategies            what was submitted
+    GET  /strategies/HASH       one of them, to read
+    POST /strategies/HASH/{approve,reject}   an admin's decision; the hub is asked anew as above
 """
 
 import json
@@ -114,9 +117,17 @@ class _Ticket(_Broker):
             self.finish(json.dumps({"ticket": content["ticket"], **where}))
 
 
+class _Read(_Broker):
+    @web.authenticated
+    async def get(self, path: str) -> None:
+        content = await self.pass_on("GET", f"/{path}")
+        if content is not None:
+            self.finish(json.dumps(content))
+
+
 class _Switch(_Broker):
     @web.authenticated
-    async def post(self, verb: str) -> None:
+    async def post(self, path: str) -> None:
         if len(self.request.body) > _MAX_BODY:
             raise web.HTTPError(413, reason=f"At most {_MAX_BODY} bytes")
         try:
@@ -125,10 +136,14 @@ class _Switch(_Broker):
             return self.refuse(503, {"error": "unavailable", "message": "the hub does not answer; nothing was done"})
         if not allowed:
             return self.refuse(403, {"error": "ended", "message": "your access has ended; nothing was done"})
-        content = await self.pass_on("POST", f"/desk/{verb}", self.request.body)
+        content = await self.pass_on("POST", f"/{self._where(path)}", self.request.body)
         if content is not None:
             self.finish(json.dumps(content))
         return None
+
+    @staticmethod
+    def _where(path: str) -> str:
+        return path if path.startswith("strategies/") else f"desk/{path}"
 
 
 def broker_routes(prefix: str, api: Api, settings: DeskSettings) -> list[tuple[str, Any, dict[str, Any]]]:
@@ -138,5 +153,6 @@ def broker_routes(prefix: str, api: Api, settings: DeskSettings) -> list[tuple[s
         (f"{prefix}broker/me", _Me, given),
         (f"{prefix}broker/desk", _Desk, given),
         (f"{prefix}broker/ticket", _Ticket, given),
-        (f"{prefix}broker/(pause|resume|kill)", _Switch, given),
+        (f"{prefix}broker/(strategies(?:/[0-9a-f]{{64}})?)", _Read, given),
+        (f"{prefix}broker/(pause|resume|kill|strategies/[0-9a-f]{{64}}/(?:approve|reject))", _Switch, given),
     ]

@@ -1,6 +1,7 @@
 """Users' home directories: made complete beside their place, with the guide notebooks in them, and moved there."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -35,6 +36,7 @@ def home_directory(home: Home, tenant: str, user: str, number: int) -> Path:
     fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
     try:
         _copy_guide(fresh / "guide")
+        _ask_nothing(fresh)
         if os.geteuid() == 0:
             uid = uid_of(number)
             for path in (fresh, *fresh.rglob("*")):
@@ -72,3 +74,11 @@ def _copy_guide(folder: Path) -> None:
     for source in sorted(_GUIDE.glob("*.py")):
         shutil.copyfile(source, folder / source.name)
         jupytext.write(jupytext.read(source, fmt="py:percent"), folder / f"{source.stem}.ipynb", fmt="ipynb")
+
+
+def _ask_nothing(home: Path) -> None:
+    # JupyterLab asks each new user whether it may fetch news from another host; a server has no way there.
+    settings = home / ".jupyter" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    content = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(content), encoding="utf-8")

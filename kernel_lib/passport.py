@@ -34,6 +34,7 @@ __all__ = [
     "Stored",
     "build_passport",
     "decode_passport",
+    "for_reading",
     "load_approved",
     "sign_approval",
     "store_approved",
@@ -222,6 +223,20 @@ def decode_passport(bundle: bytes) -> Passport:
             "bundle_not_canonical", "a bundle must be the canonical bytes of its passport, it is another form"
         )
     return passport
+
+
+def for_reading(passport: Passport) -> dict[str, Any]:
+    """Give what a person who approves should read, in plain types; of a model's bundle its size and identity."""
+    models = {
+        name: f"{len(bundle):,} bytes, {hashlib.sha256(bundle).hexdigest()[:12]}"
+        for name, bundle in passport.models.items()
+    }
+    plain = msgspec.to_builtins(msgspec.structs.replace(passport, models={}))
+    wanted = (
+        "name", "author", "source", "params", "features", "on", "sizing", "channels", "limits", "costs", "evidence",
+        "environment", "created_ns",
+    )  # fmt: skip
+    return {"symbol": passport.instrument.symbol, "models": models, **{name: plain[name] for name in wanted}}
 
 
 def sign_approval(approval: Approval, key: Ed25519PrivateKey) -> tuple[bytes, bytes]:

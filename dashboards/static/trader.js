@@ -1,107 +1,15 @@
 // A tenant's desk, live. The document draws; rights, limits and figures are the platform's.
 // Quotes and the desk's state come straight from the bridge with a single-use ticket; switches go through the broker.
 
-const BROKER = "/services/desk/broker/";
 const KEEP_POINTS = 240;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const CHECK_MS = 8000;
 const STALE_MS = 15000;
 
-// --- small tools -----------------------------------------------------------------------------------------------
-
-function h(tag, props = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, given] of Object.entries(props)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), given);
-    else if (name === "text") element.textContent = given;
-    else if (given !== undefined && given !== false) element.setAttribute(name, given === true ? "" : given);
-  }
-  element.append(...children);
-  return element;
-}
-
-const set = (element, text) => { if (element.textContent !== text) element.textContent = text; };
-const cls = (element, name) => { if (element.className !== name) element.className = name; };
-
-const money = (amount) =>
-  (amount < 0 ? "\u2212" : "") +
-  Math.abs(amount).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const signed = (amount) => (amount > 0.004 ? "+" : "") + money(Math.abs(amount) < 0.005 ? 0 : amount);
-const tone = (amount) => (amount > 0.004 ? "up" : amount < -0.004 ? "down" : "flat");
-const count = (n) => Math.round(n).toLocaleString("en-US");
-const lots = (n) => n.toFixed(2);
-const price = (p) => (p ? p.toFixed(p < 20 ? 5 : 3) : "\u2013");
-const clock = (ns) => (ns ? new Date(ns / 1e6).toISOString().slice(11, 19) : "\u2013");
-const day = (ns) => (ns ? new Date(ns / 1e6).toISOString().slice(0, 10) : "");
-const side = (n) => (n > 0 ? "Long" : n < 0 ? "Short" : "Flat");
-const micros = (us) => (us >= 1e6 ? `${(us / 1e6).toFixed(1)} s` : us >= 1e3 ? `${(us / 1e3).toFixed(1)} ms` : `${us.toFixed(0)} \u00b5s`);
-const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
-
-class Gone extends Error {}
-
-async function ask(path, body) {
-  const xsrf = document.cookie.match(/(?:^|;\s*)_xsrf=([^;]+)/);
-  const answer = await fetch(BROKER + path, {
-    method: body === undefined ? "GET" : "POST",
-    body: body === undefined ? undefined : JSON.stringify(body),
-    headers: { "X-XSRFToken": xsrf ? decodeURIComponent(xsrf[1]) : "" },
-    credentials: "same-origin", redirect: "error", cache: "no-store",
-  });
-  const content = await answer.json().catch(() => ({}));
-  if (answer.ok) return content;
-  const error = new (answer.status === 401 || (answer.status === 403 && content.error !== "role") ? Gone : Error)(
-    content.message || `the platform answered ${answer.status}`);
-  error.code = content.error;
-  error.status = answer.status;
-  throw error;
-}
-
-// --- tables: rows are kept by key, so that a click never meets a row that was just replaced ----------------------
-
-function table(title, columns, empty, look = "") {
-  const body = h("tbody");
-  const none = h("p", { class: "none", text: empty });
-  const head = h("tr", {}, ...columns.map((c) => h("th", { class: c.kind || "", scope: "col", text: c.name })));
-  const grid = h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), body));
-  const total = h("span", { class: "count" });
-  const rows = new Map();
-  const update = (items) => {
-    set(total, items.length ? String(items.length) : "");
-    grid.hidden = !items.length;
-    none.hidden = items.length > 0;
-    const seen = new Set();
-    items.forEach((item, place) => {
-      seen.add(item.key);
-      let row = rows.get(item.key);
-      if (!row) {
-        row = h("tr", {}, ...columns.map((c) => h("td", { class: c.kind || "", "data-name": c.name })));
-        rows.set(item.key, row);
-      }
-      if (body.children[place] !== row) body.insertBefore(row, body.children[place] || null);
-      columns.forEach((c, n) => c.draw(row.children[n], item));
-    });
-    for (const [key, row] of rows) if (!seen.has(key)) { row.remove(); rows.delete(key); }
-  };
-  const section = h("section", { class: `card ${look}` }, h("h2", {}, title, " ", total), grid, none);
-  return { section, update, none };
-}
-
-const column = (name, kind, read, look) => ({
-  name, kind,
-  draw: (cell, item) => { set(cell, read(item)); cls(cell, `${kind} ${look ? look(item) : ""}`.trim()); },
-});
-
 // --- the page --------------------------------------------------------------------------------------------------
 
 function render({ el }) {
-  const saved = localStorage.getItem("tickhub-theme");
-  if (saved) document.documentElement.dataset.theme = saved;
-  const flip = () => {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
-    document.documentElement.dataset.theme = now === "dark" ? "light" : "dark";
-    localStorage.setItem("tickhub-theme", document.documentElement.dataset.theme);
-  };
+  const flip = themes();
 
   let me = null, desk = null, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, ended = "", busy = false;
   const quotes = new Map();
@@ -110,6 +18,7 @@ function render({ el }) {
   const pill = h("span", { class: "pill wait", role: "status" }, h("i"), h("b", { text: "connecting" }));
   const who = h("span", { class: "who" });
   const tenant = h("span", { class: "tenant" });
+  const approvals = h("a", { class: "leave", href: "/services/desk/approvals", text: "Approvals", hidden: true });
   const pause = h("button", { class: "act pause", onclick: () => confirm("pause"), text: "Pause" });
   const resume = h("button", { class: "act resume", onclick: () => confirm("resume"), text: "Resume" });
   const kill = h("button", { class: "act kill", onclick: () => confirm("kill"), text: "Kill" });
@@ -192,7 +101,7 @@ function render({ el }) {
     h("header", {},
       h("h1", {}, h("span", { class: "mark", "aria-hidden": "true" }), "Tickhub ", tenant),
       h("div", { class: "right" }, pill, who, h("button", { class: "theme", onclick: flip, "aria-label": "Switch between dark and light", text: "\u25d0" }),
-        h("a", { class: "leave", href: "/hub/logout", text: "Log out" }))),
+        approvals, h("a", { class: "leave", href: "/hub/logout", text: "Log out" }))),
     notice,
     h("div", { class: "top" }, h("div", { class: "tiles" }, today.tile, total.tile, open.tile, state.tile), acts, viewing),
     h("div", { class: "grid" }, h("div", {}, strategies.section, positions.section, orders.section),
@@ -332,6 +241,7 @@ function render({ el }) {
       me = await ask("me");
       set(tenant, me.tenant);
       set(who, `${me.user}, ${me.role}`);
+      approvals.hidden = me.role !== "admin";
     } catch (error) {
       if (error instanceof Gone) return over(error.message);
     }

@@ -5,6 +5,7 @@ Routes, below ``/services/api``; every answer is JSON, every refusal ``{"error",
     GET  /me
     GET  /strategies
     POST /strategies                  a passport's canonical bytes
+    GET  /strategies/HASH             what its passport states, to read                 role quant or admin
     POST /strategies/HASH/approve     {"mode": "paper" | "mt5", "agent"?, "limits"?}   role admin, not the author
     POST /strategies/HASH/reject      {"reason"?}                                       role admin
     GET  /desk
@@ -35,6 +36,7 @@ from kernel_lib.passport import (
     MAX_BUNDLE_BYTES,
     Approval,
     decode_passport,
+    for_reading,
     sign_approval,
     store_approved,
     withdraw_approved,
@@ -124,6 +126,16 @@ class _Strategies(_Api):
         self.answer(strategy)
 
 
+class _Strategy(_Api):
+    async def get(self, bundle_hash: str) -> None:
+        self.require_role("quant", "admin")
+        tenant = self.caller.tenant
+        bundle = await self.blocking(lambda: self._accounts.bundle(tenant, bundle_hash))
+        if bundle is None:
+            raise Refused("unknown_strategy", f"no strategy {bundle_hash[:12]} of this tenant")
+        self.answer({"hash": bundle_hash, **for_reading(decode_passport(bundle))})
+
+
 class _Approve(_Api):
     async def post(self, bundle_hash: str) -> None:
         self.require_role("admin")
@@ -210,6 +222,7 @@ def api_app(
         [
             (f"{prefix}/me", _Me, given),
             (f"{prefix}/strategies", _Strategies, given),
+            (f"{prefix}/strategies/{_HASH}", _Strategy, given),
             (f"{prefix}/strategies/{_HASH}/approve", _Approve, given),
             (f"{prefix}/strategies/{_HASH}/reject", _Reject, given),
             (f"{prefix}/desk", _Desk, given),

@@ -45,7 +45,32 @@ def test_a_strategy_goes_from_a_notebook_to_the_traders_page(running: Running, b
         listed = client.strategies()
     mine = listed[listed["name"] == "quick_cross"]
     assert len(mine) == 1
-    running.tickhub("approve", mine["hash"].iloc[0], user="admin")
+
+    with contextlib.closing(Window(browser, running, "admin")) as admin:
+        page = admin.page
+        admin.log_in("/services/desk/approvals")
+        page.click("td.name >> text=quick_cross")
+        page.wait_for_selector("#approvals .detail pre")
+        assert "def quick_cross(x, position, p):" in page.inner_text(".detail pre")
+        assert "EURUSD" in page.inner_text(".detail dl")
+        admin.shoot("3-approvals")
+        page.click(".detail button.resume")
+        assert "The engine takes it at once" in page.inner_text("dialog[open]")
+        page.click("dialog[open] >> text=Cancel")
+        page.click(".detail button.resume")
+        page.click("dialog[open] button[type=submit]")
+        page.wait_for_selector("tr:has-text('quick_cross') .tag >> text=approved")
+        assert page.inner_text(".toast") == "quick_cross is approved; the engine knows."
+        admin.shoot("3-approved")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert admin.errors == []
+        assert admin.foreign == []
+
+    with contextlib.closing(Window(browser, running, "trader")) as trader:
+        trader.log_in("/services/desk/approvals")
+        trader.page.wait_for_selector("text=This page takes the role admin")
+        assert "quick_cross" not in trader.page.inner_text("body")
 
     with contextlib.closing(Window(browser, running, "trader")) as trader:
         page = trader.page
@@ -55,13 +80,13 @@ def test_a_strategy_goes_from_a_notebook_to_the_traders_page(running: Running, b
         assert "token" not in page.url
         page.wait_for_selector("td.name >> text=quick_cross")
         page.wait_for_function(f"/Long|Short/.test({LOTS})", timeout=90_000)
-        trader.shoot("3-desk")
+        trader.shoot("4-desk")
         before = page.evaluate(LOTS)
         page.wait_for_function(f"before => {LOTS} !== before", arg=before, timeout=90_000)
 
         page.click(".acts .pause")
         assert "No new position is opened" in page.inner_text("dialog[open]")
-        trader.shoot("4-asked")
+        trader.shoot("5-asked")
         page.click("dialog[open] >> text=Cancel")
         assert page.inner_text(".tile strong.is") == "Active"
         page.click(".acts .pause")
@@ -70,10 +95,10 @@ def test_a_strategy_goes_from_a_notebook_to_the_traders_page(running: Running, b
         page.wait_for_selector(".tile strong.is.paused")
         page.wait_for_selector("text=pause by trader: lunch")
         assert page.inner_text(".toast") == "The desk is paused."
-        trader.shoot("5-paused")
+        trader.shoot("6-paused")
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        trader.shoot("6-phone")
+        trader.shoot("7-phone")
         assert trader.errors == []
         assert trader.foreign == []
 
@@ -86,4 +111,4 @@ def test_a_strategy_goes_from_a_notebook_to_the_traders_page(running: Running, b
         assert "quick_cross" not in shown
         assert "EURUSD" not in shown
         assert not outsider.page.is_visible(".acts")
-        outsider.shoot("7-outsider")
+        outsider.shoot("8-outsider")

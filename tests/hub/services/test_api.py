@@ -82,6 +82,12 @@ def test_a_strategy_goes_from_quant_to_engine(
         stored.bundle, stored.approval, stored.signature, read_public_key(home), tenant=tenant, now_ns=time.time_ns()
     )
     assert (approved.approval.approver, approved.approval.mode) == (f"{tenant}-admin", "paper")
+    read = client.get(f"{PREFIX}/strategies/{bundle_hash}", headers=token(f"{tenant}-admin")).json()
+    assert read["author"] == f"{tenant}-quant"
+    assert read["source"]
+    assert read["limits"]["max_lots"] > 0
+    unread = client.get(f"{PREFIX}/strategies/{bundle_hash}", headers=token(f"{tenant}-trader"))
+    assert unread.status_code == 403
     listed = client.get(f"{PREFIX}/strategies", headers=token(f"{tenant}-trader")).json()
     assert [(each["hash"], each["status"]) for each in listed] == [(bundle_hash, "approved")]
     again = client.post(f"{PREFIX}/strategies/{bundle_hash}/approve", headers=token(f"{tenant}-admin"))

@@ -1,0 +1,162 @@
+// What quants submitted, for an admin to read and decide on. The text of a strategy is shown, never run.
+
+const LIST_MS = 5000;
+
+function render({ el }) {
+  const flip = themes();
+  let me = null, chosen = "", known = [], ended = "", busy = false;
+
+  const who = h("span", { class: "who" });
+  const tenant = h("span", { class: "tenant" });
+  const notice = h("div", { class: "notice", role: "alert", hidden: true });
+  const toast = h("div", { class: "toast", role: "status", hidden: true });
+  const ask_ = h("dialog", { class: "ask", "aria-labelledby": "ask-title" });
+  const when = (text) => (text ? `${text.slice(0, 10)} ${text.slice(11, 16)}` : "\u2013");
+
+  const list = table("Strategies", [
+    { name: "Name", kind: "name", draw: (cell, s) => {
+      if (!cell.firstChild) cell.append(h("button", { class: "small open", onclick: () => open(cell.hash) }), h("small"));
+      cell.hash = s.hash;
+      set(cell.firstChild, s.name);
+      set(cell.lastChild, s.hash.slice(0, 8));
+    } },
+    column("Author", "", (s) => s.author),
+    column("Submitted, UTC", "num", (s) => when(s.submitted_at)),
+    { name: "Status", kind: "state", draw: (cell, s) => {
+      if (!cell.firstChild) cell.append(h("span"));
+      cls(cell.firstChild, `tag ${{ approved: "active", rejected: "killed", submitted: "paused" }[s.status] || ""}`);
+      set(cell.firstChild, s.status);
+    } },
+  ], "Nothing has been submitted. A quant promotes a strategy from a notebook.", "cards");
+  const detail = h("section", { class: "card detail", hidden: true, "aria-live": "polite" });
+  const root = h("main", { class: "desk", id: "approvals" },
+    h("header", {},
+      h("h1", {}, h("span", { class: "mark", "aria-hidden": "true" }), "Approvals ", tenant),
+      h("div", { class: "right" }, who, h("button", { class: "theme", onclick: flip, "aria-label": "Switch between dark and light", text: "\u25d0" }),
+        h("a", { class: "leave", href: "/services/desk/", text: "Desk" }), h("a", { class: "leave", href: "/hub/admin", text: "Hub" }),
+        h("a", { class: "leave", href: "/hub/logout", text: "Log out" }))),
+    notice, h("div", { class: "grid" }, h("div", {}, list.section), h("div", {}, detail)), toast, ask_);
+  el.replaceChildren(root);
+  document.title = "Tickhub approvals";
+
+  const say = (words) => { set(notice, words); notice.hidden = !words; };
+
+  function over(why) {
+    ended = why;
+    say(`${why}. Log in again, or ask an admin.`);
+    root.classList.add("ended");
+    if (ask_.open) ask_.close();
+  }
+
+  async function refresh() {
+    if (ended) return;
+    try {
+      if (!me) {
+        me = await ask("me");
+        set(tenant, me.tenant);
+        set(who, `${me.user}, ${me.role}`);
+      }
+      if (me.role !== "admin") return over("This page takes the role admin");
+      known = await ask("strategies");
+      list.update(known.map((s) => ({ ...s, key: s.hash })));
+      say("");
+      const now = known.find((s) => s.hash === chosen);
+      if (now && detail.dataset.status !== now.status) await open(chosen);
+    } catch (error) {
+      if (error instanceof Gone) over(error.message);
+      else say(`Not up to date: ${error.message}`);
+    }
+  }
+
+  // --- one strategy, as its passport states it ---
+
+  const line = (name, text) => [h("dt", { text: name }), h("dd", { text: text || "\u2013" })];
+  const pairs = (object) => Object.entries(object).map(([key, given]) => `${key} = ${given ?? "by default"}`).join(", ");
+
+  async function open(hash) {
+    chosen = hash;
+    try {
+      const p = await ask(`strategies/${hash}`);
+      if (chosen !== hash) return;
+      const s = known.find((each) => each.hash === hash) || p;
+      const own = p.author === me.user;
+      const approve = h("button", { class: "act resume", onclick: () => consent(p), text: "Approve", disabled: own });
+      const reject = h("button", { class: "act kill", onclick: () => decline(p), text: s.status === "approved" ? "Withdraw" : "Reject" });
+      detail.dataset.status = s.status;
+      detail.replaceChildren(
+        h("h2", {}, `${p.name} `, h("span", { class: "count", text: hash.slice(0, 12) })),
+        h("dl", {},
+          ...line("Author", p.author), ...line("Trades", `${p.symbol}, decides on each ${p.on === "tick" ? "tick" : `${p.on} bar`}`),
+          ...line("Parameters", pairs(p.params)), ...line("Features", p.features.join("\n")),
+          ...line("Reads from outside", p.channels.join(", ")), ...line("Models", pairs(p.models)), ...line("Size", p.sizing),
+          ...line("Limits it asks for", pairs(p.limits)), ...line("Costs assumed", pairs(p.costs)),
+          ...line("Evidence", pairs(p.evidence)), ...line("Researched with", pairs(p.environment))),
+        h("h3", { text: "Source" }), h("pre", { tabindex: "0", text: p.source }),
+        h("p", { class: "none", hidden: !own, text: "You wrote this strategy; another admin must approve it." }),
+        h("div", { class: "acts row" }, approve, reject));
+      detail.hidden = false;
+    } catch (error) {
+      if (error instanceof Gone) over(error.message);
+      else toastUp(`Not shown: ${error.message}`, true);
+    }
+  }
+
+  // --- decisions ---
+
+  function dialog(title, text, fields, verb, look, done) {
+    const yes = h("button", { class: `act ${look}`, type: "submit", text: verb });
+    const no = h("button", { class: "quiet", type: "button", onclick: () => ask_.close(), text: "Cancel" });
+    ask_.replaceChildren(h("form", {
+      method: "dialog", onsubmit: (event) => { event.preventDefault(); ask_.close(); done(); },
+    }, h("h3", { id: "ask-title", text: title }), h("p", { text }), ...fields, h("div", {}, no, yes)));
+    ask_.showModal();
+    no.focus();
+  }
+
+  function consent(p) {
+    const mode = h("select", { "aria-label": "Where it trades" },
+      h("option", { value: "paper", text: "On paper: live ticks, simulated orders" }),
+      h("option", { value: "mt5", text: "In a MetaTrader 5 terminal: real orders" }));
+    const agent = h("input", { type: "text", maxlength: "64", placeholder: "Name of the agent at the terminal", "aria-label": "Agent", hidden: true });
+    mode.addEventListener("change", () => { agent.hidden = mode.value !== "mt5"; });
+    dialog(`Approve ${p.name}?`, "The engine takes it at once, within the limits that are shown.", [mode, agent], "Approve", "resume",
+      () => decide(p, "approve", { mode: mode.value, agent: mode.value === "mt5" ? agent.value.trim() : "" }, "approved"));
+  }
+
+  function decline(p) {
+    const reason = h("input", { type: "text", maxlength: "200", placeholder: "Why (goes into the trail)", "aria-label": "Why" });
+    dialog(`Refuse ${p.name}?`, "If it trades, it goes flat and is taken off the desk.", [reason], "Refuse", "kill",
+      () => decide(p, "reject", { reason: reason.value.trim() }, "refused"));
+  }
+
+  async function decide(p, verb, body, done) {
+    if (busy) return;
+    busy = true;
+    try {
+      const answer = await ask(`strategies/${p.hash}/${verb}`, body);
+      toastUp(`${p.name} is ${done}; ${answer.engine_told ? "the engine knows" : "the engine takes it in when it is up"}.`);
+      await refresh();
+    } catch (error) {
+      toastUp(`Not done: ${error.message}`, true);
+      if (error instanceof Gone) over(error.message);
+    } finally {
+      busy = false;
+    }
+  }
+
+  let toastTimer = 0;
+  function toastUp(words, bad = false) {
+    set(toast, words);
+    cls(toast, `toast ${bad ? "bad" : "good"}`);
+    toast.hidden = false;
+    clearTimeout(toastTimer);
+    toastTimer = setTimeout(() => { toast.hidden = true; }, bad ? 12000 : 6000);
+  }
+
+  list.update([]);
+  refresh();
+  const listing = setInterval(refresh, LIST_MS);
+  return () => clearInterval(listing);
+}
+
+export default { render };
