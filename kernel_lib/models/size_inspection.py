@@ -98,7 +98,8 @@ def _same(given: Given, constants: Constants, attributes: Mapping[str, Any], n_o
 
 
 def _broadcast(given: Given, constants: Constants, attributes: Mapping[str, Any], n_outputs: int) -> list[Shape]:
-    return [np.broadcast_shapes(*given)]
+    left, right = given
+    return [np.broadcast_shapes(left, right)]
 
 
 def _matmul(given: Given, constants: Constants, attributes: Mapping[str, Any], n_outputs: int) -> list[Shape]:
