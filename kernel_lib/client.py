@@ -40,6 +40,7 @@ __all__ = [
     "strategies",
     "stream",
     "symbols",
+    "tell",
     "ticks",
     "ticks_frame",
 ]
@@ -204,6 +205,18 @@ class Client:
         answer: dict[str, Any] = self._json("POST", "api", f"strategies/{passport_hash}/approve", content=content)
         return answer
 
+    def tell(self, channel: str, number: float | None) -> None:
+        """Say what a channel shows from now on, to the live strategies of this tenant that read it.
+
+        Parameters
+        ----------
+        channel : str
+            As the strategy names it, ``f.outside("news:EURUSD")``.
+        number : float or None
+            None: nothing is known any more.
+        """
+        self._json("POST", "api", "outside", content=json.dumps({"channel": channel, "number": number}).encode())
+
     def desk(self) -> dict[str, Any]:
         """The tenant's desk as the engine sees it; the schema is in ``live_engine/state.py``."""
         answer: dict[str, Any] = self._json("GET", "api", "desk")
@@ -364,6 +377,11 @@ def desk() -> dict[str, Any]:
 def promote(strategy: Any, *, instrument: "Instrument", **settings: Any) -> str:
     """See :meth:`Client.promote`."""
     return _client().promote(strategy, instrument=instrument, **settings)
+
+
+def tell(channel: str, number: float | None) -> None:
+    """See :meth:`Client.tell`."""
+    _client().tell(channel, number)
 
 
 def stream(symbols: Iterable[str] | None = None, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:

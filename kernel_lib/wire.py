@@ -30,6 +30,7 @@ __all__ = [
     "Hello",
     "Message",
     "OrderIntent",
+    "OutsideValue",
     "Quarantined",
     "Refusal",
     "Report",
@@ -201,7 +202,17 @@ class Quarantined(_Message, frozen=True, tag="quarantined"):
     tick: bytes
 
 
-Message = Hello | Welcome | TickBlock | Ack | OrderIntent | Report | AccountState | Refusal | Quarantined
+class OutsideValue(_Message, frozen=True, tag="outside"):
+    """What one channel shows from now on: news, a calendar, somebody's model; NaN for nothing."""
+
+    channel: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_.:-]{1,64}$")]
+    number: float
+    known_ns: int
+    """When the platform took it."""
+    by: Text = ""
+
+
+Message = Hello | Welcome | TickBlock | Ack | OrderIntent | Report | AccountState | Refusal | Quarantined | OutsideValue
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)
@@ -243,6 +254,7 @@ class Streams:
     ``quarantine`` Quarantined, from the bridge
     ``intents``    OrderIntent, engine to bridge
     ``reports``    Report and AccountState, bridge to engine
+    ``outside``    OutsideValue, from the api: what strategies read beside the market
     ``desk``       JSON state of the desk, engine to pages; see ``live_engine/state.py``
     """
 
@@ -257,6 +269,7 @@ class Streams:
         self.intents_open = f"{prefix}:intents:open"
         """Hash: ``position`` -> last intent read by the bridge, intent's stream id -> one not yet reported on."""
         self.reports = f"{prefix}:reports"
+        self.outside = f"{prefix}:outside"
         self.desk = f"{prefix}:desk"
         self.latest = f"{prefix}:latest"
         """Hash: symbol -> JSON of the last tick, ``@desk`` -> the desk's state, ``@account:<agent>`` -> account."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from kernel_lib.errors import BadData
 from kernel_lib.trading.record import Control, State, Status
-from kernel_lib.wire import Report, TickBlock, decode
+from kernel_lib.wire import OutsideValue, Report, TickBlock, decode
 from live_engine.blocks import OpenBlock, TickCounts, open_block
 from live_engine.broker import broker_event, order_id_of
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, StartedEntry
@@ -45,7 +45,8 @@ class Books:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.slots: dict[int, Slot] = {}
-        self.tick_id = self.report_id = ""
+        self.tick_id = self.report_id = self.outside_id = ""
+        self.outside: dict[str, float] = {}
         self.control = Control.RESUME
         self.control_reason = ""
         self.counts = TickCounts()
@@ -61,6 +62,7 @@ class Books:
         """Stand where a snapshot was taken."""
         self.tick_id, self.report_id, self._report_seqs = kept.tick_id, kept.report_id, dict(kept.report_seqs)
         self.control, self.control_reason = Control(kept.control), kept.control_reason
+        self.outside_id, self.outside = kept.outside_id, dict(kept.outside)
         self.counts.restore(kept)
         self.slots = {each.slot: Slot.restored(each) for each in kept.slots}
         self._of_symbol.clear()
@@ -72,7 +74,8 @@ class Books:
             seq=seq, tick_id=self.tick_id, report_id=self.report_id, report_seqs=self._report_seqs,
             control=int(self.control), control_reason=self.control_reason,
             slots=[slot.snapshot() for slot in self.slots.values()], n_ticks=counts.ticks, n_blocks=counts.blocks,
-            n_lost=counts.lost, n_doubled=counts.doubled, next_seqs=counts.next_seqs,
+            n_lost=counts.lost, n_doubled=counts.doubled, next_seqs=counts.next_seqs, outside_id=self.outside_id,
+            outside=self.outside,
         )  # fmt: skip
 
     def begin_block(self, inbound: Inbound) -> TickBlock | None:
@@ -142,6 +145,16 @@ class Books:
             elif message.kind == "unknown":
                 self._warn(f"order {message.key}: outcome not known yet, the broker is asked: {message.reason}")
 
+    def on_outside(self, inbound: Inbound) -> None:
+        """Take a value from outside, for every strategy that reads its channel."""
+        self.outside_id = inbound.entry_id
+        message = decode(inbound.raw)
+        assert isinstance(message, OutsideValue)
+        self.outside[message.channel] = message.number
+        for slot in self.slots.values():
+            if slot.running and message.channel in slot.passport.channels:
+                self.told(Told(slot.number, slot.passport.channels.index(message.channel), message.number))
+
     def on_control(self, entry: ControlEntry) -> list[Slot]:
         """Pause, resume or kill; give the slots whose code starts afresh."""
         control = Control(entry.control)
@@ -155,7 +168,7 @@ class Books:
             if control is Control.RESUME:
                 slot.reason = ""
                 if slot.faulted:
-                    slot.faulted, slot.proposer, slot.since = False, b"", []
+                    slot.faulted, slot.proposer, slot.since = False, b"", self._known(slot)
                     restarted.append(slot)
             elif not slot.faulted:
                 slot.reason = said
@@ -164,12 +177,13 @@ class Books:
 
     def on_started(self, entry: StartedEntry) -> None:
         """A new desk begins behind these places of the streams."""
-        self.tick_id, self.report_id = entry.tick_id, entry.report_id
+        self.tick_id, self.report_id, self.outside_id = entry.tick_id, entry.report_id, entry.outside_id
 
     def on_opened(self, entry: OpenedEntry) -> Slot:
         """Put a strategy on the desk; what stands for all stands for it."""
         slot = Slot(entry.slot, entry.bundle, entry.approval)
         self.slots[slot.number] = slot
+        slot.since = self._known(slot)
         self._of_symbol.clear()
         if self.control is not Control.RESUME:
             slot.book.control(self.control, slot.approval.at_ns)
@@ -192,6 +206,14 @@ class Books:
         if entry.slot < 0 and slot.book.state is State.ACTIVE:
             slot.book.control(Control.PAUSE, int(slot.book.numbers["time_ns"]) or slot.approval.at_ns)
             self._emit(slot)
+
+    def _known(self, slot: Slot) -> list[Question | Told]:
+        """Give what a strategy that starts now finds on its channels."""
+        return [
+            Told(slot.number, place, self.outside[channel])
+            for place, channel in enumerate(slot.passport.channels)
+            if channel in self.outside
+        ]
 
     def _concerned(self, symbol: str) -> tuple[list[Slot], list[tuple[Slot, int]]]:
         """Give the slots that trade a symbol, and those that read its price as one of their channels."""

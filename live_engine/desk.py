@@ -24,7 +24,7 @@ from kernel_lib.config import Home, StoreUrls
 from kernel_lib.errors import BadData, Misconfigured, Refused, TickhubError, Transient
 from kernel_lib.keys import read_public_key
 from kernel_lib.passport import Approved, load_approved, verify
-from kernel_lib.stores.live import RedisLive
+from kernel_lib.stores.live import START, RedisLive
 from kernel_lib.trading.record import Control
 from kernel_lib.wire import OrderIntent, Streams, decode, encode
 from live_engine.lock import hold_lock
@@ -64,7 +64,8 @@ class DeskProcess:
         self.desk = Desk(
             directory, tenant, host, send=self._send, was_sent=self._was_sent, config=config,
         )  # fmt: skip
-        self.desk.start_at(live.last_id(self.streams.ticks), live.last_id(self.streams.reports))
+        # A new desk takes what was said before it came: the latest of each channel holds.
+        self.desk.start_at(live.last_id(self.streams.ticks), live.last_id(self.streams.reports), START)
         self.desk.reload(*verified_bundles(home, tenant, self._key))
         self._published_at = 0.0
         self._verified_at = time.monotonic()
@@ -99,8 +100,13 @@ class DeskProcess:
 
     def _step(self) -> None:
         desk = self.desk
-        after = {self.streams.ticks: desk.tick_id, self.streams.reports: desk.report_id}
+        after = {
+            self.streams.ticks: desk.tick_id, self.streams.reports: desk.report_id,
+            self.streams.outside: desk.outside_id or START,
+        }  # fmt: skip
         found = self._live.read(after, count=_READ_COUNT, block_ms=_BLOCK_MS)
+        for entry_id, raw in found.get(self.streams.outside, ()):
+            desk.on_outside(entry_id, raw)
         for entry_id, raw in found.get(self.streams.reports, ()):
             desk.on_report(entry_id, raw)
         for entry_id, raw in found.get(self.streams.ticks, ()):

@@ -21,6 +21,7 @@ __all__ = [
     "CONTROL",
     "FAULT",
     "OPENED",
+    "OUTSIDE",
     "PROPOSAL",
     "PROPOSALS",
     "REPORT",
@@ -49,6 +50,8 @@ BLOCK, PROPOSALS, REPORT, CONTROL, OPENED, CLOSED, FAULT = 1, 2, 3, 4, 5, 6, 7
 ROWS = 8
 #: ... and where in the bus's streams a new desk began.
 STARTED = 9
+#: A value from outside came in.
+OUTSIDE = 10
 
 #: One strategy's answer to one tick.
 PROPOSAL = np.dtype(
@@ -78,10 +81,11 @@ class OpenedEntry(msgspec.Struct, frozen=True):
 
 
 class StartedEntry(msgspec.Struct, frozen=True):
-    """The places in the tick and report streams behind which a new desk begins."""
+    """The places in the streams behind which a new desk begins."""
 
     tick_id: str
     report_id: str
+    outside_id: str = ""
 
 
 class ControlEntry(msgspec.Struct, frozen=True):
@@ -131,16 +135,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     n_lost: int
     n_doubled: int
     next_seqs: dict[str, int]
+    outside_id: str = ""
+    outside: dict[str, float] = {}
 
 
 def pack_inbound(inbound: Inbound) -> bytes:
-    """Encode a BLOCK or REPORT record."""
+    """Encode a BLOCK, REPORT or OUTSIDE record."""
     first, _, second = inbound.entry_id.partition("-")
     return _INBOUND.pack(inbound.received_ns, int(first), int(second)) + inbound.raw
 
 
 def unpack_inbound(payload: bytes) -> Inbound:
-    """Decode a BLOCK or REPORT record."""
+    """Decode a BLOCK, REPORT or OUTSIDE record."""
     received_ns, first, second = _INBOUND.unpack_from(payload)
     return Inbound(received_ns, f"{first}-{second}", payload[_INBOUND.size :])
 

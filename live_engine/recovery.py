@@ -76,6 +76,9 @@ class _Recovery:
             self._tick(index, proposals)
         elif kind == entries.REPORT:
             books.on_report(entries.unpack_inbound(payload))
+        elif kind == entries.OUTSIDE:
+            self._close_block(record)
+            books.on_outside(entries.unpack_inbound(payload))
         elif kind == entries.CONTROL:
             self._close_block(record)
             books.on_control(msgspec.msgpack.decode(payload, type=ControlEntry))

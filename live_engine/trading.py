@@ -17,7 +17,7 @@ import numpy.typing as npt
 from kernel_lib.errors import BadData
 from kernel_lib.passport import Approved
 from kernel_lib.trading.record import Control, Kind
-from kernel_lib.wire import AccountState, OrderIntent, Report, decode
+from kernel_lib.wire import AccountState, OrderIntent, OutsideValue, Report, decode
 from live_engine import entries
 from live_engine.books import Books
 from live_engine.broker import intent_of
@@ -153,6 +153,19 @@ class Desk:
             self.journal.append(entries.REPORT, entries.pack_inbound(inbound))
             self.books.on_report(inbound)
 
+    def on_outside(self, entry_id: str, raw: bytes) -> None:
+        """Take one message of the stream of values from outside."""
+        self.books.outside_id = entry_id
+        try:
+            message = decode(raw)
+        except BadData as error:
+            self.warn(f"value {entry_id} refused: {error}")
+            return
+        if isinstance(message, OutsideValue):
+            inbound = Inbound(self._clock(), entry_id, raw)
+            self.journal.append(entries.OUTSIDE, entries.pack_inbound(inbound))
+            self.books.on_outside(inbound)
+
     def control(self, control: Control, *, by: str, reason: str, strategy: str = "") -> list[str]:
         """Pause, resume or kill one strategy (by name or hash) or all; give the names it reached."""
         chosen = [each for each in self.slots.values() if strategy in ("", each.hash, each.passport.name)]
@@ -212,13 +225,18 @@ class Desk:
         self._proposers.close()
         self.journal.close()
 
-    def start_at(self, tick_id: str, report_id: str) -> None:
+    @property
+    def outside_id(self) -> str:
+        """The last entry of the stream of values from outside that was taken."""
+        return self.books.outside_id
+
+    def start_at(self, tick_id: str, report_id: str, outside_id: str = "") -> None:
         """Say where in the streams a new desk begins; a known one goes on where it was.
 
         Journaled: a desk that is killed before its first tick must not begin at a later place.
         """
         if not self.tick_id:
-            entry = StartedEntry(tick_id, report_id)
+            entry = StartedEntry(tick_id, report_id, outside_id)
             self.books.on_started(entry)
             self.journal.wait_durable(self.journal.append(entries.STARTED, msgspec.msgpack.encode(entry)))
 

@@ -80,7 +80,7 @@ function render({ el }) {
       if (chosen !== hash) return;
       const s = known.find((each) => each.hash === hash) || p;
       const own = p.author === me.user;
-      const approve = h("button", { class: "act resume", onclick: () => consent(p), text: "Approve", disabled: own });
+      const approve = h("button", { class: "act resume", onclick: () => consent(p), text: "Approve", disabled: own || s.status === "approved" });
       const reject = h("button", { class: "act kill", onclick: () => decline(p), text: s.status === "approved" ? "Withdraw" : "Reject" });
       detail.dataset.status = s.status;
       detail.replaceChildren(

@@ -10,6 +10,7 @@ Routes, below ``/services/api``; every answer is JSON, every refusal ``{"error",
     POST /strategies/HASH/reject      {"reason"?}                                       role admin
     GET  /desk
     POST /desk/{pause,resume,kill}    {"reason"?, "strategy"?}                          role trader or admin
+    POST /outside                     {"channel", "number"}                             role quant or admin
     POST /stream-ticket
     GET  /audit                                                                         role admin
 """
@@ -18,19 +19,21 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tornado import web
 
+import kernel_lib
 from hub.roster import read_token
 from hub.services.desk import DeskControl, EngineControl
 from hub.services.doorman import Doorman, HubTokens
 from hub.services.web import NoSuchRoute, ServiceHandler, listen, serve_forever
 from hub.sockets import hub_socket, service_socket, unix_url
 from kernel_lib.config import Home, Ports, StoreUrls
-from kernel_lib.errors import Refused, TickhubError
+from kernel_lib.errors import BadData, Refused, TickhubError
 from kernel_lib.keys import read_private_key
 from kernel_lib.passport import (
     MAX_BUNDLE_BYTES,
@@ -43,11 +46,16 @@ from kernel_lib.passport import (
 )
 from kernel_lib.stores.accounts import Accounts, PostgresAccounts
 from kernel_lib.stores.live import LiveStore, RedisLive
+from kernel_lib.tiers import require_access
 from kernel_lib.trading.account import RiskLimits
+from kernel_lib.wire import OutsideValue, Streams, decode, encode
 
 __all__ = ["api_app"]
 
 _HASH = "([0-9a-f]{64})"
+#: Values of channels that the bus keeps for a desk that starts later.
+_VALUES_KEPT = 10_000
+_FEATURES = Path(kernel_lib.__file__).parent / "features"
 
 
 class ApproveRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +64,13 @@ class ApproveRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["paper", "mt5"] = "paper"
     agent: str = ""
     limits: RiskLimits | None = None
+
+
+class OutsideRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value for the strategies that read a channel; ``number`` null says that nothing is known any more."""
+
+    channel: str
+    number: float | None = None
 
 
 class RejectRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +135,11 @@ class _Strategies(_Api):
                 f"a bundle must name its submitter {caller.user} of {caller.tenant} as author, it names "
                 f"{passport.author} of {passport.tenant}",
             )
+        # Which features there are is read off the library's files: importing them would compile them here. A feature
+        # that is not among them is the tenant's own, and no tier closes it.
+        families = [each.partition(" = ")[2].partition("(")[0] for each in passport.features]
+        catalogued = [each for each in families if each.isidentifier() and (_FEATURES / f"{each}.py").is_file()]
+        require_access(caller.tier, "feature", *catalogued)
         strategy = await self.blocking(lambda: self._accounts.submit(caller.tenant, caller.user, passport.name, bundle))
         await self.record("strategy_submitted", {"hash": strategy.hash, "name": strategy.name})
         self.set_status(201)
@@ -191,6 +211,21 @@ class _DeskSwitch(_Api):
         self.answer(await self._desk.command(self.caller.tenant, self.caller.user, verb, details))
 
 
+class _Outside(_Api):
+    async def post(self) -> None:
+        self.require_role("quant", "admin")
+        said, caller = self.body_as(OutsideRequest), self.caller
+        number = float("nan") if said.number is None else said.number
+        value = encode(OutsideValue(channel=said.channel, number=number, known_ns=time.time_ns(), by=caller.user))
+        try:
+            decode(value)
+        except BadData:
+            raise BadData(f"a channel must be 1 to 64 letters, digits or _.:-, it was {said.channel[:80]!r}") from None
+        stream = Streams(caller.tenant).outside
+        await self.blocking(lambda: self._live.append(stream, value, most=_VALUES_KEPT))
+        self.answer({"channel": said.channel, "number": said.number})
+
+
 class _StreamTicket(_Api):
     async def post(self) -> None:
         caller = self.caller
@@ -227,6 +262,7 @@ def api_app(
             (f"{prefix}/strategies/{_HASH}/reject", _Reject, given),
             (f"{prefix}/desk", _Desk, given),
             (f"{prefix}/desk/(pause|resume|kill)", _DeskSwitch, given),
+            (f"{prefix}/outside", _Outside, given),
             (f"{prefix}/stream-ticket", _StreamTicket, given),
             (f"{prefix}/audit", _Audit, given),
             (f"{prefix}/health", _Health),

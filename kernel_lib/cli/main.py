@@ -24,6 +24,7 @@ _COMMANDS = {
     "promote": ("kernel_lib.cli.promotion", "promote", "Submit a strategy for approval."),
     "approve": ("kernel_lib.cli.promotion", "approve", "Approve a submitted strategy of somebody else."),
     "strategies": ("kernel_lib.cli.promotion", "strategies", "List the tenant's strategies."),
+    "tell": ("kernel_lib.cli.tell", "tell", "Give live strategies a value from outside: news, a signal, a release."),
     "kill": ("kernel_lib.cli.engine", "kill", "Stop trading, go flat, and stay so."),
     "ticks-import": ("kernel_lib.cli.ticks", "ticks_import", "Read a file of ticks, refuse garbage, write parquet."),
     "agent": ("kernel_lib.cli.ticks", "agent", "Run the agent beside a MetaTrader 5 terminal, or issue its token."),

@@ -1,5 +1,7 @@
 """A desk rebuilt from its journal is the desk that was: cut anywhere, nothing lost, nothing twice."""
 
+import itertools
+import math
 import random
 import shutil
 from pathlib import Path
@@ -14,8 +16,8 @@ from kernel_lib.importers import read_ticks
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategies import ma_cross
 from kernel_lib.strategy import load_strategy
-from kernel_lib.trading.record import Control
-from kernel_lib.wire import AccountState, BrokerPosition, OrderIntent, Report, encode
+from kernel_lib.trading.record import Control, Kind
+from kernel_lib.wire import AccountState, BrokerPosition, OrderIntent, OutsideValue, Report, encode
 from live_engine import entries
 from live_engine.journal import JournalConfig
 from live_engine.segment import read_journal
@@ -346,3 +348,40 @@ def test_every_journaled_block_is_in_the_order_of_the_bus(ticks: Ticks, quick: A
         if each.kind == entries.BLOCK
     ]
     assert ids == [f"{number}-0" for number in range(1, 151)]
+
+
+def test_a_value_from_outside_reaches_who_reads_it_and_is_told_again_after_a_crash(
+    ticks: Ticks, tmp_path: Path
+) -> None:
+    source = (
+        "from kernel_lib import features as f\nfrom kernel_lib.strategy import strategy\n"
+        "@strategy(on='tick', features={'news': f.outside('news:EURUSD')})\n"
+        "def reader(x, position, p):\n    return 1.0 if x.news > 0.0 else -1.0\n"
+    )
+    blocks = blocks_of(ticks[:300], itertools.repeat(1))
+    desk = open_desk(tmp_path)
+    desk.on_outside("1-0", value("news:EURUSD", 0.5))  # before the strategy comes: the latest holds
+    desk.on_outside("2-0", b"\x93garbage")
+    desk.on_outside("3-0", value("news:GBPUSD", -9.0))
+    desk.reload(desk_bundle(load_strategy(source, "reader")), {})
+    feed(desk, blocks[:100])
+    assert [row["target"] for row in journaled_rows(tmp_path) if row["kind"] == int(Kind.DECISION)] == [1.0]
+    desk.on_outside("4-0", value("news:EURUSD", -0.25))
+    crash(desk)
+
+    again = open_desk(tmp_path)
+    assert again.outside_id == "4-0"
+    assert any("value 2-0 refused" in each for each in desk.warnings)
+    feed(again, blocks[:200])
+    again.snapshot()
+    crash(again)
+    third = open_desk(tmp_path)
+    third.on_outside("5-0", value("news:EURUSD", math.nan))  # nothing is known: the decision is not called
+    feed(third, blocks)
+    crash(third)
+    rows = journaled_rows(tmp_path)
+    assert [row["target"] for row in rows if row["kind"] == int(Kind.DECISION)] == [1.0, -1.0]
+
+
+def value(channel: str, number: float) -> bytes:
+    return encode(OutsideValue(channel=channel, number=number, known_ns=1))

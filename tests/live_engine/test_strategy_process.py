@@ -32,7 +32,8 @@ def plain(body: str, top: str = "") -> str:
 
 def load_of(source: str, entry: str) -> dict[str, object]:
     return {
-        "name": entry, "source": source, "entry": entry, "models": {}, "channels": [], "params": {}, "instrument": msgspec.to_builtins(EURUSD),
+        "name": entry, "source": source, "entry": entry, "models": {}, "channels": [], "params": {},
+        "instrument": msgspec.to_builtins(EURUSD),
         "account": msgspec.to_builtins(AccountConfig()),
     }  # fmt: skip
 

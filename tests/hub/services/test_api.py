@@ -1,6 +1,7 @@
 """The api lets each role do its part, keeps maker and checker apart, and leaves a trail."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,11 @@ from kernel_lib.config import Home
 from kernel_lib.errors import Refused
 from kernel_lib.keys import Claims, create_keys, read_private_key, read_public_key, verify_token
 from kernel_lib.market.instrument import EURUSD
-from kernel_lib.passport import MAX_BUNDLE_BYTES, Passport, load_approved, verify
+from kernel_lib.passport import MAX_BUNDLE_BYTES, Passport, decode_passport, load_approved, verify
 from kernel_lib.stores.accounts import PostgresAccounts
 from kernel_lib.stores.live import RedisLive
 from kernel_lib.trading.account import RiskLimits
+from kernel_lib.wire import OutsideValue, Streams, decode
 from tests.hub.services.running import AbsentDesk, NameTokens, ObedientDesk, running, token
 
 PREFIX = "/services/api"
@@ -276,3 +278,42 @@ async def test_a_closed_port_is_an_absent_engine(tmp_path: Path) -> None:
     create_keys(home)
     with pytest.raises(Refused, match="it did not"):
         await EngineControl("http://127.0.0.1:9", read_private_key(home)).state("demo", "ann")
+
+
+def test_a_value_from_outside_goes_to_the_own_tenants_desk_only(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str], live: RedisLive
+) -> None:
+    client, tenant = api[0], tenants["pro"]
+    said = {"channel": "news:EURUSD", "number": 0.5}
+    assert client.post(f"{PREFIX}/outside", json=said, headers=token(f"{tenant}-quant")).json() == said
+    unknown = client.post(f"{PREFIX}/outside", json={"channel": "news:EURUSD"}, headers=token(f"{tenant}-quant"))
+    assert unknown.status_code == 200
+    entries = live.read({Streams(tenant).outside: "0-0"}, count=10)[Streams(tenant).outside]
+    values = [each for each in (decode(raw) for _, raw in entries) if isinstance(each, OutsideValue)]
+    assert [(each.channel, each.by) for each in values] == [("news:EURUSD", f"{tenant}-quant")] * 2
+    assert values[0].number == 0.5
+    assert math.isnan(values[1].number)
+    assert not live.read({Streams(tenants["free"]).outside: "0-0"}, count=10)
+    refused = client.post(f"{PREFIX}/outside", json=said, headers=token(f"{tenant}-trader"))
+    assert (refused.status_code, refused.json()["error"]) == (403, "role")
+    wrongs: list[dict[str, object]] = [
+        {"channel": "a b", "number": 1.0}, {"channel": "", "number": 1.0}, {"number": 1.0}, {"channel": "x", "n": 1},
+    ]  # fmt: skip
+    for wrong in wrongs:
+        assert client.post(f"{PREFIX}/outside", json=wrong, headers=token(f"{tenant}-quant")).status_code == 400
+
+
+def test_features_of_a_higher_tier_are_refused_by_name(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]
+) -> None:
+    tenant = tenants["free"]
+    author = f"{tenant}-quant"
+    passport = msgspec.structs.replace(
+        decode_passport(bundle_of(tenant, author)),
+        features=["own = my_idea(n=3)", "slow = sma(window=20)", "r = rsi(14)"],
+    )
+    refused = api[0].post(f"{PREFIX}/strategies", content=passport.encode(), headers=token(author))
+    assert (refused.status_code, refused.json()["error"]) == (403, "tier")
+    assert "the feature rsi needs the pro tier" in refused.json()["message"]
+    allowed = msgspec.structs.replace(passport, features=passport.features[:2])
+    assert api[0].post(f"{PREFIX}/strategies", content=allowed.encode(), headers=token(author)).status_code == 201
