@@ -85,7 +85,7 @@ def block_length(values: Any, *, circular: bool = False) -> float:
     return max(1.0, min(longest, max(lengths)))
 
 
-def stationary_rows(n_rows: int, block: float, n_draws: int, seed: int = 1) -> Iterator[Rows]:
+def stationary_rows(n_rows: int, block: float, n_draws: int, seed: Any = 1) -> Iterator[Rows]:
     """Draw row numbers of resampled series, in portions of bounded memory.
 
     Parameters
@@ -95,7 +95,7 @@ def stationary_rows(n_rows: int, block: float, n_draws: int, seed: int = 1) -> I
     block : float
         Mean length of a block, at least 1; at 1 rows are drawn independently.
     n_draws : int
-    seed : int
+    seed : int or sequence of int
 
     Yields
     ------
