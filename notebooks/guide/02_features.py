@@ -25,7 +25,7 @@ from kernel_lib import client
 from kernel_lib import features as f
 
 ticks = client.ticks("EURUSD", limit=5_000)
-list(f.CATALOGUE)
+f.catalogue()
 
 # %% [markdown]
 # A feature with its parameters is a small object; call it on ticks, bars, a frame or numbers. It is NaN until warm,
@@ -51,6 +51,23 @@ figure
 # %%
 bands = f.bollinger(200, 2.0)(ticks)
 {name: round(float(values[-1]), 5) for name, values in bands.items()}
+
+# %% [markdown]
+# One of your own is a small function over a few numbers of state. It is compiled like the others, and works wherever
+# they do; in a strategy, define it in the same cell.
+
+
+# %%
+@f.feature(state=1)
+def streak(state, bar, window=20.0):
+    """How far the price is from its slow mean, in units of its own size."""
+    if state[0] == 0.0:
+        state[0] = bar.close
+    state[0] += (bar.close - state[0]) / window
+    return 1e4 * (bar.close / state[0] - 1.0)
+
+
+streak(window=50.0).plot(ticks)
 
 # %% [markdown]
 # The claim: cutting off the future changes nothing that was known before.
