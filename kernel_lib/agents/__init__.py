@@ -1,0 +1,62 @@
+"""Agents, one per file: each looks at a snapshot and votes; together they form a consensus.
+
+``agents.consensus("pro", bars="5m")`` is a feature of a strategy; ``agents.Orchestrator("pro").decide(snapshot)`` asks
+them by hand. Importing this loads nothing heavy. To add one: a file, and a line in ``catalogue.py``.
+"""
+
+from kernel_lib.agents.agent import GROUPS, Agent, Group
+from kernel_lib.agents.catalogue import CATALOGUE
+from kernel_lib.agents.consensus import Consensus, agree, quorum_of
+from kernel_lib.agents.inputs import panel_features
+from kernel_lib.agents.lexicon import sentiment
+from kernel_lib.agents.orchestrator import Decision, Orchestrator
+from kernel_lib.agents.should_trade import TradeRules, Verdict, should_trade
+from kernel_lib.agents.snapshot import (
+    AgentRecord,
+    Execution,
+    Headline,
+    Health,
+    ModelReport,
+    Portfolio,
+    Quality,
+    Release,
+    Snapshot,
+    Trade,
+)
+from kernel_lib.agents.track_record import AgentReport, TrackRecord, earned_weight
+from kernel_lib.agents.vote import Vote
+
+# Last, as the function takes the name of the module that the lines above loaded.
+from kernel_lib.agents.as_feature import consensus  # isort: skip
+
+__all__ = [
+    "CATALOGUE",
+    "GROUPS",
+    "Agent",
+    "AgentRecord",
+    "AgentReport",
+    "Consensus",
+    "Decision",
+    "Execution",
+    "Group",
+    "Headline",
+    "Health",
+    "ModelReport",
+    "Orchestrator",
+    "Portfolio",
+    "Quality",
+    "Release",
+    "Snapshot",
+    "TrackRecord",
+    "Trade",
+    "TradeRules",
+    "Verdict",
+    "Vote",
+    "agree",
+    "consensus",
+    "earned_weight",
+    "panel_features",
+    "quorum_of",
+    "sentiment",
+    "should_trade",
+]
