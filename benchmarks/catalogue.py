@@ -24,4 +24,5 @@ CATALOGUE = {
     "link": Benchmark("link", "agent, bridge, bus, desk over loopback: how long, and nothing lost", 1800.0),
     "memory": Benchmark("memory", "a desk with ten strategies: memory, and start to first decision"),
     "inference": Benchmark("inference", "one row through a model, beside the library that trained it"),
+    "agents": Benchmark("agents", "all sixteen agents and their consensus on one snapshot"),
 }

@@ -1,0 +1,144 @@
+"""The consensus as a feature: the same run in the compiled loop, tick by tick, and through bytes in the middle."""
+
+import numpy as np
+import pytest
+
+from kernel_lib import agents
+from kernel_lib import features as f
+from kernel_lib.agents import panel_features
+from kernel_lib.agents.inputs import INPUTS
+from kernel_lib.agents.panel import Panel
+from kernel_lib.backtest import replay
+from kernel_lib.errors import BadData, Refused
+from kernel_lib.features.evaluated import Evaluated
+from kernel_lib.market.tick import Ticks, make_ticks
+from kernel_lib.strategy import Strategy, strategy
+from kernel_lib.strategy.position import Position, Seen
+from tests.kernel_lib.backtest.test_outside import one_at_a_time
+
+SECOND = 10**9
+#: Monday 4 February 2019, 20:00 UTC: the walk goes over midnight, where weights are learned.
+T0 = 1_549_310_400 * SECOND
+
+
+def walk(n_ticks: int, seed: int = 7) -> Ticks:
+    random = np.random.default_rng(seed)
+    bid = 1.1 + np.cumsum(np.round(random.normal(0, 3, n_ticks))) * 1e-5
+    spread = random.integers(5, 12, n_ticks) * 1e-5
+    return make_ticks(T0 + np.cumsum(random.integers(1, 12, n_ticks)) * SECOND, bid, bid + spread)
+
+
+def follower(panel: Evaluated) -> Strategy:
+    @strategy(on="tick", features={"panel": panel, "fast": f.ema(5)})
+    def follow(x, position, p):
+        return x.panel * x.panel_scale if x.panel_vetoed == 0.0 else position.exposure
+
+    return follow
+
+
+def evaluator(panel: Evaluated) -> Panel:
+    assert isinstance(panel.evaluator, Panel)
+    return panel.evaluator
+
+
+@pytest.mark.parametrize("tier", ["free", "pro", "enterprise"])
+def test_the_consensus_gives_the_same_run_in_the_loop_and_tick_by_tick(tier: str) -> None:
+    ticks = walk(4_000)
+    panel = agents.consensus(tier, bars="1m", symbol="EURUSD")
+    run = replay(follower(panel), ticks, progress=False)
+    assert run.fault == ""
+    assert run.book.numbers["n_orders"] > 3
+    kept = evaluator(panel).state()
+    again = one_at_a_time(follower(agents.consensus(tier, bars="1m", symbol="EURUSD")), ticks, {})
+    assert again.tobytes() == run.events.tobytes()
+    replay(follower(panel), ticks, progress=False)
+    assert evaluator(panel).state() == kept
+
+
+def test_weights_change_between_days_and_never_within_one() -> None:
+    panel = agents.consensus("enterprise", bars="1m")
+    held: dict[int, set[tuple[tuple[str, float], ...]]] = {}
+    inner = evaluator(panel)
+    random = np.random.default_rng(5)
+    numbers = random.uniform(0.5, 1.5, (600, len(panel.inputs)))
+    mids = 1.1 + np.cumsum(random.normal(0, 1e-4, 600))
+    for minute, (row, mid) in enumerate(zip(numbers, mids, strict=True)):
+        panel.answer(row, seen(T0 + minute * 60 * SECOND, mid=float(mid)))
+        assert inner.decision is not None
+        day = inner.decision.consensus.known_ns // (86_400 * SECOND)
+        held.setdefault(day, set()).add(tuple(sorted(inner.orchestrator.weights.items())))
+    assert [len(each) for each in held.values()] == [1, 1]
+    (first,), (second,) = held.values()
+    assert first == ()
+    assert {name for name, _ in second} == {"market_analysis", "technical_indicator"}
+    assert all(0.1 < weight < 2.0 and weight != 1.0 for _, weight in second)
+
+
+def test_a_calendar_and_news_come_in_by_their_channels() -> None:
+    ticks = walk(3_000)
+    panel = agents.consensus("enterprise", bars="1m", symbol="EURUSD", calendar="calendar:USD", news="news:EURUSD")
+    assert follower(panel).channels == ("calendar:USD", "news:EURUSD")
+    release_s = float(ticks["time_ns"][1_500] // SECOND)
+    told = {
+        "calendar:USD": (np.array([T0]), np.array([release_s])),
+        "news:EURUSD": (np.array([T0, T0 + 3600 * SECOND]), np.array([0.2, 0.9])),
+    }
+    run = replay(follower(panel), ticks, outside=told, progress=False)
+    assert run.fault == ""
+    inner = evaluator(panel)
+    assert inner.decision is not None
+    news = inner.decision.consensus.vote_of("news_sentiment")
+    assert news is not None
+    assert news.direction == pytest.approx(0.9)
+    again = one_at_a_time(
+        follower(panel), ticks,
+        {0: [(0, release_s), (1, 0.2)], int(np.searchsorted(ticks["time_ns"], T0 + 3600 * SECOND)): [(1, 0.9)]},
+    )  # fmt: skip
+    assert again.tobytes() == run.events.tobytes()
+
+
+def test_near_a_release_the_panel_vetoes() -> None:
+    panel = agents.consensus("enterprise", bars="1m", symbol="EURUSD", calendar="calendar:USD")
+    row = np.full(len(panel.inputs), np.nan)
+    row[list(panel.inputs).index("minutes_to_release")] = 7.0
+    shown = dict(zip(panel.outputs, panel.answer(row, seen(T0)), strict=True))
+    assert (shown["vetoed"], shown["scale"]) == (1.0, 0.0)
+
+
+def seen(time_ns: int, mid: float = 1.1, equity: float = 10_000.0) -> Seen:
+    return Seen(time_ns, mid - 4e-5, mid + 4e-5, Position(0.0, 0.0, float("nan"), 0.0, 0, equity))
+
+
+def test_before_its_features_are_warm_it_has_no_opinion() -> None:
+    panel = agents.consensus("pro", bars="1m")
+    shown = dict(zip(panel.outputs, panel.answer(np.full(len(panel.inputs), np.nan), seen(T0)), strict=True))
+    assert (shown["value"], shown["confidence"], shown["n_votes"]) == (0.0, 0.0, 0.0)
+
+
+def test_a_loss_of_the_day_is_vetoed_and_forgotten_the_next() -> None:
+    panel = agents.consensus("pro", bars="1m")
+    row = np.ones(len(panel.inputs))
+    vetoed = panel.outputs.index("vetoed")
+    answers = [
+        panel.answer(row, seen(T0 + hours * 3600 * SECOND, equity=equity))[vetoed]
+        for hours, equity in ((0, 10_000.0), (1, 9_800.0), (2, 9_690.0), (5, 9_690.0))
+    ]
+    assert answers == [0.0, 0.0, 1.0, 0.0]
+
+
+def test_damaged_memory_and_closed_agents_are_refused() -> None:
+    panel = agents.consensus("pro", bars="1m")
+    with pytest.raises(BadData, match="memory"):
+        panel.evaluator.restore(b"\x00\x01")
+    with pytest.raises(Refused, match="enterprise"):
+        agents.consensus("free", agents=["news_sentiment"])
+    with pytest.raises(BadData, match="also read oracle"):
+        panel_features(["oracle"], "1m")
+
+
+def test_each_label_is_one_feature_that_runs() -> None:
+    made = panel_features(INPUTS, "5m")
+    assert list(made) == list(INPUTS)
+    assert repr(agents.consensus("free", bars="1m", muted=["market_analysis"])) == (
+        "consensus(tier='free', muted=('market_analysis',), horizon=6, bars='1m')"
+    )
