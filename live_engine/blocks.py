@@ -1,6 +1,7 @@
 """A block of ticks as the desk takes it from the bus: checked when it is opened, counted so that a gap shows."""
 
 import math
+import struct
 
 import msgspec
 
@@ -9,6 +10,10 @@ from kernel_lib.wire import TickBlock, decode
 from live_engine.entries import Inbound, Snapshot
 
 __all__ = ["OpenBlock", "TickCounts", "open_block"]
+
+#: One TICK record; three times as quick as an array for a block of a few.
+_TICK = struct.Struct("<qdd")
+_INFINITE = math.inf
 
 
 class OpenBlock(msgspec.Struct):
@@ -48,9 +53,12 @@ def open_block(inbound: Inbound) -> OpenBlock:
     block = decode(inbound.raw)
     if not isinstance(block, TickBlock):
         raise BadData(f"the tick stream must hold tick blocks, it held {type(block).__name__}")
-    ticks: list[tuple[int, float, float]] = block.array().tolist()
+    try:
+        ticks: list[tuple[int, float, float]] = list(_TICK.iter_unpack(block.ticks))
+    except struct.error:
+        raise BadData(f"a tick block must be a multiple of {_TICK.size} bytes, it was {len(block.ticks)}") from None
     for _, bid, ask in ticks:
-        if not 0.0 < bid <= ask < math.inf:
+        if not 0.0 < bid <= ask < _INFINITE:
             raise BadData(f"ticks of the bus must be validated, one was not: bid {bid}, ask {ask}")
     return OpenBlock(block, ticks, inbound)
 

@@ -66,8 +66,8 @@ def intent_of(row: np.void, passport: Passport, agent: str, magic: int, now_ns: 
         side=side,
         lots=round(units * contract.lot_step, 8),
         position=position if passport.account.hedging else 0,
-        stop_loss=round(stop_points * contract.point, contract.digits),
-        take_profit=round(take_points * contract.point, contract.digits),
+        stop_loss=round(stop_points * contract.point, contract.digits) if stop_points else 0.0,
+        take_profit=round(take_points * contract.point, contract.digits) if take_points else 0.0,
         sent_ns=now_ns,
         expires_ns=now_ns + _LIFETIME_NS,
     )

@@ -153,11 +153,10 @@ def unpack_inbound(payload: bytes) -> Inbound:
 
 def pack_proposals(index: int, answers: Mapping[int, Answer]) -> bytes:
     """Encode the answers, by slot, to tick ``index`` of the last block."""
-    rows = [
-        _PROPOSAL.pack(slot, each.status, each.target, each.units, each.stop_points, each.take_points)
-        for slot, each in answers.items()
-    ]
-    return b"".join((_INDEX.pack(index), *rows))
+    packed = _INDEX.pack(index)
+    for slot, (target, units, stop, take, status) in answers.items():
+        packed += _PROPOSAL.pack(slot, status, target, units, stop, take)
+    return packed
 
 
 def unpack_proposals(payload: bytes) -> tuple[int, npt.NDArray[np.void]]:

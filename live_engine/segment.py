@@ -33,6 +33,7 @@ _BODY = struct.Struct("<IQB7x")
 _HEAD_BYTES = _CRC.size + _BODY.size
 CHAIN_BYTES = _HEAD_BYTES + 32
 _ZEROS = bytes(1 << 20)
+_PADDING = [bytes(n) for n in range(8)]
 
 
 class Record(NamedTuple):
@@ -100,8 +101,10 @@ class _Walk:
 
 def encode_record(seq: int, kind: int, payload: bytes) -> bytes:
     """Give a record's bytes, padded to a multiple of 8."""
-    body = _BODY.pack(len(payload), seq, kind) + payload + bytes(-len(payload) % 8)
-    return _CRC.pack(zlib.crc32(body)) + body
+    head = _BODY.pack(len(payload), seq, kind)
+    padding = _PADDING[-len(payload) % 8]
+    crc = zlib.crc32(padding, zlib.crc32(payload, zlib.crc32(head)))
+    return b"".join((_CRC.pack(crc), head, payload, padding))
 
 
 def make_segment(directory: Path, number: int, *, first_seq: int, chain: bytes, n_bytes: int) -> None:

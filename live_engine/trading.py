@@ -302,12 +302,17 @@ class Desk:
         """What a book gave: into the journal, then orders to the broker."""
         self.journal.append(entries.ROWS, entries.pack_rows(slot.number, rows), hold=self.books.open is not None)
         orders = [at for at, kind in enumerate(rows["kind"].tolist()) if kind == _ORDER]
-        if orders and not slot.paper:
+        if not orders:
+            return
+        if not slot.paper:
+            intents = [
+                intent_of(rows[at], slot.passport, slot.approval.agent, slot.magic, self._clock()) for at in orders
+            ]
             self.journal.flush()  # whatever the disk, the kernel has it
             self.journal.wait_durable(self.journal.last_seq)
-            for at in orders:
-                self._send(intent_of(rows[at], slot.passport, slot.approval.agent, slot.magic, self._clock()))
-        if orders and self._received_at:
+            for intent in intents:
+                self._send(intent)
+        if self._received_at:
             self.stages["tick_to_order"].add(time.perf_counter_ns() - self._received_at)
 
     def _load(self, slot: Slot) -> None:
