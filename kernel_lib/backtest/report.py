@@ -1,46 +1,30 @@
-"""The report on a replay: the standard statistics, with their units in their names, and the plots.
+"""The report on a replay: honesty first, then statistics with intervals, pictures, advice; as HTML and as PDF.
 
-``_money`` is the account's currency, ``_pct`` percent, ``_s`` seconds, ``_count`` a number of things; ratios have
-none. Returns are of the equity, by day where the run covers at least thirty trading days, else by hour, and are
-brought to a year with 252 days or 252 * 24 hours; the risk-free rate is taken as zero.
+Figures are computed in :mod:`~kernel_lib.backtest.performance` (which states their units), ``honesty``, ``breakdown``
+and ``advice``, and drawn in ``tearsheet``; this is the one call that puts them together.
 """
 
-import base64
-import io
+import functools
 import math
-from typing import Any, Protocol
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib.market.instrument import Instrument
-from kernel_lib.risk import annual_volatility, sharpe_ratio, sortino_ratio
-from kernel_lib.risk.drawdown import drawdowns_of_worth
-from kernel_lib.strategy import Strategy
+from kernel_lib.backtest.advice import advice_on
+from kernel_lib.backtest.bootstrap import Interval
+from kernel_lib.backtest.breakdown import breakdown
+from kernel_lib.backtest.honesty import Honesty, honesty_of, intervals_of
+from kernel_lib.backtest.performance import PeriodReturns, Run, held_returns, period_returns, statistics_of
+from kernel_lib.backtest.tearsheet import equity_figure, figures_of
+from kernel_lib.errors import BadData
+from kernel_lib.market.tick import Ticks
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import Kind, Reason
 
-__all__ = ["Report", "Run", "trades_frame"]
-
-_DAY_NS = 86_400 * 10**9
-_HOUR_NS = 3_600 * 10**9
-_DAYS_A_YEAR = 252.0
-_LEAST_DAYS = 30
-
-
-class Run(Protocol):
-    """What a report needs of a run; :class:`~kernel_lib.backtest.replay.Replay` has it."""
-
-    strategy: Strategy
-    instrument: Instrument
-    book: Book
-    equity: npt.NDArray[np.void]
-    n_ticks: int
-    span_ns: tuple[int, int]
-
-    @property
-    def trades(self) -> Any:
-        """Closed trades as a DataFrame."""
+__all__ = ["Report", "Run", "compare", "trades_frame"]
 
 
 def trades_frame(events: npt.NDArray[np.void], book: Book) -> Any:
@@ -86,138 +70,173 @@ def trades_frame(events: npt.NDArray[np.void], book: Book) -> Any:
 
 
 class Report:
-    """Statistics and plots of one :class:`~kernel_lib.backtest.replay.Replay`.
+    """The tear sheet of one run.
+
+    Parameters
+    ----------
+    run : Replay
+    n_trials : int or None
+        Backtests, sweep points and refits that were made for the hypothesis, this one included; None says that they
+        were not counted.
+    sharpe_deviation : float or None
+        Deviation of those trials' Sharpe ratios, per year, where known.
+    ticks : ndarray of TICK or None
+        The prices of the run, for the price chart and the comparison with holding the instrument.
+    benchmark : array_like or None
+        Returns of the same periods (see ``periods``) to compare with; None: holding the instrument, where there are
+        ticks.
+    regimes : Series or pair of arrays, or None
+        Labels with the times from which they were known, see :func:`~kernel_lib.backtest.breakdown.breakdown`.
+    hold_out : str
+        What is known of data that the strategy was never fitted to, in words.
 
     Attributes
     ----------
     statistics : dict of str to float
-        See the module for the units. A statistic that cannot be computed (no trades, no variance) is NaN.
+        See :mod:`~kernel_lib.backtest.performance` for the units; with a benchmark also ``alpha_annual_pct``, ``beta``,
+        ``correlation``, ``information_ratio``, ``benchmark_return_pct``.
+    periods : PeriodReturns
     trades : pandas.DataFrame
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        n_trials: int | None = None,
+        sharpe_deviation: float | None = None,
+        ticks: Ticks | None = None,
+        benchmark: Any = None,
+        regimes: Any = None,
+        hold_out: str = "",
+    ) -> None:
         self.run = run
         self.trades = run.trades
-        self.statistics = _statistics(run, self.trades)
+        self.periods: PeriodReturns = period_returns(run)
+        self.statistics = statistics_of(run, self.trades, self.periods)
+        self._counted = n_trials, sharpe_deviation, hold_out
+        self._ticks, self._regimes = ticks, regimes
+        if benchmark is None and ticks is not None and len(self.periods.returns) >= 2:
+            benchmark = held_returns(self.periods, ticks)
+        if benchmark is not None:
+            self.statistics |= _against(self.periods, benchmark)
 
-    def __repr__(self) -> str:
-        width = max(map(len, self.statistics))
-        lines = [f"{name:<{width}}  {_shown(number)}" for name, number in self.statistics.items()]
-        return "\n".join([repr(self.run), *lines])
+    @functools.cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """95 percent intervals of the statistics that have one, by the stationary bootstrap."""
+        return intervals_of(self.periods, self.trades["net_profit"])
 
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td style='text-align:left'>{name}</td><td>{_shown(number)}</td></tr>"
-            for name, number in self.statistics.items()
-        )
-        return (
-            f"<div><b>{self.run.strategy.name}</b> on {self.run.instrument.symbol}"
-            f"<div style='display:flex;gap:1em;align-items:flex-start'><table>{rows}</table>"
-            f"<img style='max-width:60%' src='data:image/png;base64,{self._png()}'></div></div>"
-        )
+    @functools.cached_property
+    def honesty(self) -> Honesty:
+        """How far the result can be believed."""
+        n_trials, deviation, hold_out = self._counted
+        return honesty_of(
+            self.periods, self.intervals.get("sharpe_ratio"), n_trials=n_trials, sharpe_deviation=deviation,
+            n_trades=len(self.trades), hold_out=hold_out, fault=self.run.fault,
+        )  # fmt: skip
+
+    @functools.cached_property
+    def _advice(self) -> tuple[str, ...]:
+        return advice_on(self.run, self.trades, self.statistics, self.honesty)
+
+    def advice(self) -> tuple[str, ...]:
+        """Say what to do next, in words that carry their figures; see :mod:`kernel_lib.backtest.advice`."""
+        return self._advice
+
+    def by(self, what: str) -> Any:
+        """Group the trades by ``hour``, ``weekday``, ``month``, ``side``, ``reason`` or ``regime``; a DataFrame."""
+        return breakdown(self.trades, what, regimes=self._regimes)
 
     def plot(self) -> Any:
         """Draw equity, drawdown and the trades' profits; give the matplotlib Figure."""
-        from matplotlib.figure import Figure
+        return equity_figure(self.run, self.trades)
 
-        run = self.run
-        minor = 10.0**run.book.account.digits
-        times = run.equity["time_ns"].astype("datetime64[ns]")
-        equity = run.equity["equity_minor"] / minor
-        figure = Figure(figsize=(9, 7), layout="constrained")
-        top, middle, bottom = figure.subplots(3, 1, height_ratios=[3, 1, 1.4])
-        top.plot(times, equity, lw=1.0, label="equity")
-        top.plot(times, run.equity["balance_minor"] / minor, lw=0.8, alpha=0.6, label="balance", drawstyle="steps-post")
-        top.set_ylabel(run.book.account.currency)
-        top.set_title(f"{run.strategy.name} on {run.instrument.symbol}")
-        top.legend(loc="best", frameon=False)
-        middle.fill_between(times, 100.0 * drawdowns_of_worth(equity), 0.0, step="post", alpha=0.5, color="tab:red")
-        middle.set_ylabel("drawdown, %")
-        for axes in (top, middle):
-            axes.grid(alpha=0.2)
-            for label in axes.get_xticklabels():
-                label.set_rotation(20)
-        if len(self.trades):
-            bottom.hist(self.trades["net_profit"], bins=min(60, max(5, len(self.trades) // 3)), color="tab:gray")
-            bottom.axvline(0.0, color="black", lw=0.6)
-        bottom.set_xlabel(f"net profit of a trade, {run.book.account.currency}")
-        bottom.set_ylabel("trades")
-        return figure
+    def figures(self) -> list[tuple[str, Any]]:
+        """Draw every picture of the sheet: titles with their matplotlib Figures."""
+        return figures_of(self.run, self.trades, self.periods, ticks=self._ticks, regimes=self._regimes)
 
-    def _png(self) -> str:
-        target = io.BytesIO()
-        self.plot().savefig(target, format="png", dpi=80)
-        return base64.b64encode(target.getvalue()).decode("ascii")
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Give the sheet as one HTML page that needs nothing else, no script and no network.
 
+        Parameters
+        ----------
+        path : str or Path or None
+            Also written there, UTF-8.
+        """
+        from kernel_lib.backtest.sheet_html import sheet_html
 
-def _statistics(run: Run, trades: Any) -> dict[str, float]:
-    book = run.book
-    n = book.numbers
-    deposit = book.money(n["deposit_minor"])
-    equity = run.equity["equity_minor"] / 10.0**book.account.digits
-    days = (run.span_ns[1] - run.span_ns[0]) / _DAY_NS
-    net = trades["net_profit"].to_numpy()
-    won, lost = net[net > 0], net[net < 0]
-    returns, periods_a_year = _returns(run.equity["time_ns"], equity, deposit)
-    final = book.money(n["equity_minor"])
-    growth = final / deposit
-    years = days / 365.25
-    drawdown_pct = 100.0 * n["drawdown_fraction"]
-    annual_pct = 100.0 * (growth ** (1.0 / years) - 1.0) if years > 1 / 52 and growth > 0 else math.nan
-    held_s = (trades["close_time_ns"] - trades["open_time_ns"]).to_numpy() / 1e9
-    return {
-        "duration_days": days,
-        "ticks_count": run.n_ticks,
-        "decisions_count": n["n_decisions"],
-        "orders_count": n["n_orders"],
-        "denied_count": n["n_denied"],
-        "fills_count": n["n_fills"],
-        "trades_count": len(trades),
-        "deposit_money": deposit,
-        "net_profit_money": book.money(n["balance_minor"] - n["deposit_minor"]),
-        "floating_profit_money": round(final - book.money(n["balance_minor"]), 2),
-        "final_equity_money": final,
-        "commission_money": book.money(n["commission_minor"]),
-        "swap_money": book.money(n["swap_minor"]),
-        "return_pct": 100.0 * (growth - 1.0),
-        "annual_return_pct": annual_pct,
-        "annual_volatility_pct": 100.0 * annual_volatility(returns, periods_a_year),
-        "max_drawdown_pct": drawdown_pct,
-        "max_drawdown_money": book.money(n["drawdown_minor"]),
-        "sharpe_ratio": sharpe_ratio(returns, periods_per_year=periods_a_year),
-        "sortino_ratio": sortino_ratio(returns, periods_per_year=periods_a_year),
-        "calmar_ratio": _over(annual_pct, drawdown_pct),
-        "win_rate_pct": 100.0 * len(won) / len(net) if len(net) else math.nan,
-        "profit_factor": _over(float(won.sum()), -float(lost.sum())),
-        "expectancy_money": float(net.mean()) if len(net) else math.nan,
-        "average_win_money": float(won.mean()) if len(won) else math.nan,
-        "average_loss_money": float(lost.mean()) if len(lost) else math.nan,
-        "best_trade_money": float(net.max()) if len(net) else math.nan,
-        "worst_trade_money": float(net.min()) if len(net) else math.nan,
-        "average_trade_duration_s": float(held_s.mean()) if len(held_s) else math.nan,
-        "exposure_time_pct": 100.0 * float(np.mean(run.equity["units"] != 0)) if len(run.equity) else math.nan,
-    }
+        page = sheet_html(self)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def to_pdf(self, path: str | Path) -> None:
+        """Write the sheet as PDF: the honesty block and the statistics on the first page, then the pictures."""
+        from kernel_lib.backtest.sheet_pdf import write_pdf
+
+        write_pdf(self, path)
+
+    def __repr__(self) -> str:
+        width = max(map(len, self.statistics))
+        lines = [f"{name:<{width}}  {shown(number)}" for name, number in self.statistics.items()]
+        return "\n".join([repr(self.run), f"{'verdict':<{width}}  {self.honesty.verdict}", *lines])
+
+    def _repr_html_(self) -> str:
+        from kernel_lib.backtest.sheet_html import notebook_html
+
+        return notebook_html(self)
 
 
-def _returns(
-    times_ns: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], deposit: float
-) -> tuple[npt.NDArray[np.float64], float]:
-    """Give the returns from period to period, over periods in which the market moved, and periods a year."""
-    if len(times_ns) == 0:
-        return np.zeros(0), _DAYS_A_YEAR
-    days = np.unique(times_ns // _DAY_NS)
-    length, a_year = (_DAY_NS, _DAYS_A_YEAR) if len(days) >= _LEAST_DAYS else (_HOUR_NS, 24 * _DAYS_A_YEAR)
-    periods = times_ns // length
-    last = np.flatnonzero(np.append(np.diff(periods) > 0, True))
-    closes = np.concatenate([[deposit], equity[last]])
-    return np.diff(closes) / closes[:-1], a_year
+def compare(reports: Sequence[Report], *, names: Sequence[str] | None = None) -> Any:
+    """Put reports side by side.
+
+    Parameters
+    ----------
+    reports : sequence of Report
+        Two or more.
+    names : sequence of str or None
+        Column names; None: the strategies', numbered where they repeat.
+
+    Returns
+    -------
+    Comparison
+        With ``table`` (a DataFrame, statistics by name), ``correlation`` of the returns over common periods, ``plot()``
+        and ``to_html(path)``.
+    """
+    from kernel_lib.backtest.comparison import Comparison
+
+    return Comparison(reports, names)
 
 
-def _over(top: float, bottom: float) -> float:
-    return top / bottom if bottom > 0 else math.nan
+def shown(number: float) -> str:
+    """Show a statistic: whole numbers whole, the others with two decimals or four.
 
-
-def _shown(number: float) -> str:
+    >>> shown(1234.5), shown(0.12345), shown(7)
+    ('1,234.50', '0.1235', '7')
+    """
     if isinstance(number, int | np.integer):
         return f"{number:,}"
     return "n/a" if math.isnan(number) else f"{number:,.2f}" if abs(number) >= 1 else f"{number:.4f}"
+
+
+def _against(periods: PeriodReturns, benchmark: Any) -> dict[str, float]:
+    from kernel_lib.risk import alpha_beta, information_ratio
+    from kernel_lib.risk.series import series
+
+    other = series(benchmark, "benchmark")
+    returns = periods.returns
+    if other.shape != returns.shape:
+        raise BadData(
+            f"a benchmark must have the returns of the run's {len(returns)} {periods.name}s (report.periods), "
+            f"it had {len(other)}"
+        )
+    many = len(returns) >= 2
+    alpha, beta = alpha_beta(returns, other, periods_per_year=periods.per_year) if many else (math.nan, math.nan)
+    differ = many and np.ptp(returns) > 0.0 and np.ptp(other) > 0.0
+    return {
+        "alpha_annual_pct": 100.0 * float(alpha),
+        "beta": float(beta),
+        "correlation": float(np.corrcoef(returns, other)[0, 1]) if differ else math.nan,
+        "information_ratio": float(information_ratio(returns, other)) if many else math.nan,
+        "benchmark_return_pct": 100.0 * float(np.prod(1.0 + np.nan_to_num(other)) - 1.0),
+    }
