@@ -11,10 +11,11 @@ import pytest
 from kernel_lib.errors import StrategyFault
 from kernel_lib.market.instrument import EURUSD
 from kernel_lib.sandbox import capabilities
+from kernel_lib.strategy import Proposer, load_strategy
 from kernel_lib.trading.account import AccountConfig
 from kernel_lib.trading.record import VIEW
 from live_engine import strategy_wire as wire
-from live_engine.strategy_process import Fault, HostConfig, Question, StrategyHost
+from live_engine.strategy_process import Fault, HostConfig, Question, StrategyHost, Told
 from live_engine.strategy_wire import Answer, Blobs, checked_proposal
 
 _serial = itertools.count()
@@ -180,3 +181,37 @@ def test_parts_of_a_long_message_must_fit() -> None:
             blobs.add(each)
         with pytest.raises(StrategyFault):
             blobs.add(frames[-1])
+
+
+ALONE = """
+from kernel_lib import features as f
+from kernel_lib.strategy import strategy
+
+@strategy(on="tick", features={"slow": f.ema(3), "news": f.outside("news")})
+def alone(x, position, p):
+    if x.news < 0.0:
+        return 1.0 / (x.slow - x.slow)
+    return 1.0 if x.mid >= x.slow * x.news else -1.0
+"""
+
+
+def test_a_strategy_that_is_alone_is_served_without_python_and_answers_the_same(host: StrategyHost) -> None:
+    """The compiled loop takes over at the third question, and gives way to whatever else comes."""
+    load = load_of(ALONE, "alone") | {"channels": ["news"]}
+    proposer = Proposer(load_strategy(ALONE, "alone"), EURUSD)
+    assert host.add(1, load) is None
+    for number in range(60):
+        if number % 20 == 5:
+            told = Told(1, 0, 1.0 if number < 40 else 0.9999)
+            host.tell(told)
+            proposer.tell(told.channel, told.number)
+        (question,) = tick(number, 1)
+        view = np.frombuffer(question.view, VIEW).copy()
+        expected = proposer.on_tick(question.time_ns, question.bid, question.ask, view)
+        assert host.ask([question])[1] == Answer(*expected)
+        if number == 30:
+            assert host.snapshot(1) == proposer.snapshot()
+    host.tell(Told(1, 0, -1.0))
+    fault = host.ask(tick(60, 1))[1]
+    assert isinstance(fault, Fault)
+    assert "ZeroDivisionError" in fault.reason
