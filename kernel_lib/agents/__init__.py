@@ -7,6 +7,7 @@ them by hand. Importing this loads nothing heavy. To add one: a file, and a line
 from kernel_lib.agents.agent import GROUPS, Agent, Group
 from kernel_lib.agents.catalogue import CATALOGUE
 from kernel_lib.agents.consensus import Consensus, agree, quorum_of
+from kernel_lib.agents.history import VoteHistory, votes_over
 from kernel_lib.agents.inputs import panel_features
 from kernel_lib.agents.lexicon import sentiment
 from kernel_lib.agents.orchestrator import Decision, Orchestrator
@@ -52,6 +53,7 @@ __all__ = [
     "TradeRules",
     "Verdict",
     "Vote",
+    "VoteHistory",
     "agree",
     "consensus",
     "earned_weight",
@@ -59,4 +61,5 @@ __all__ = [
     "quorum_of",
     "sentiment",
     "should_trade",
+    "votes_over",
 ]
