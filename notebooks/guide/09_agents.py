@@ -37,7 +37,7 @@ ticks = make_ticks(1_700_000_100 * 10**9 + np.arange(n_ticks) * 10**9, np.round(
 
 # %%
 history = agents.votes_over(ticks, "pro", bars="1m", symbol="EURUSD")
-history.plot()
+history
 
 # %%
 last = history.decisions[-1]
