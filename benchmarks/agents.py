@@ -79,7 +79,7 @@ def _moment(k: int) -> agents.Snapshot:
     features = dict(zip(INPUTS, random.uniform(0.5, 1.5, len(INPUTS)).tolist(), strict=True))
     features |= {"minutes_to_release": 95.0, "news": 0.3, "news_age": 600.0, "adx_14": 10.0 + k, "session": 2.0}
     texts = ("Euro rallies as ECB turns hawkish", "Dollar falls after weak retail sales", "German orders surge 3%",
-             "No sign of recession, says Fed", "Euro area inflation beats forecasts", "US jobless claims rise sharply")  # fmt: skip
+             "No sign of recession, says Fed", "Euro inflation beats forecasts", "US claims rise")  # fmt: skip
     about = ("EUR", "USD", "EUR", "USD", "EUR", "USD")
     report = agents.ModelReport(name="a", direction=1.0, confidence=0.3, outcomes=200, hit_rate=0.55,
                                 expected_hit_rate=0.56, brier=0.24, stability=0.05)  # fmt: skip

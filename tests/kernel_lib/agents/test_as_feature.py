@@ -10,8 +10,10 @@ from kernel_lib.agents.inputs import INPUTS
 from kernel_lib.agents.panel import Panel
 from kernel_lib.backtest import replay
 from kernel_lib.errors import BadData, Refused
+from kernel_lib.features import shelf
 from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.market.tick import Ticks, make_ticks
+from kernel_lib.models import Facts, LogisticRegression, labels
 from kernel_lib.strategy import Strategy, strategy
 from kernel_lib.strategy.position import Position, Seen
 from tests.kernel_lib.backtest.test_outside import one_at_a_time
@@ -142,3 +144,24 @@ def test_each_label_is_one_feature_that_runs() -> None:
     assert repr(agents.consensus("free", bars="1m", muted=["market_analysis"])) == (
         "consensus(tier='free', muted=('market_analysis',), horizon=6, bars='1m')"
     )
+
+
+def test_a_kept_model_is_heard_as_one_more_rule_and_travels_along() -> None:
+    random = np.random.default_rng(1)
+    made = {"rsi": f.rsi(9, bars="1m"), "slope": f.price_change(5, bars="1m")}
+    rows = random.normal(size=(400, 2))
+    outcome = labels.direction(1e6 + np.cumsum(10 * rows[:, 0]), 1)
+    model = LogisticRegression(folds=2).fit(dict(zip(made, rows.T, strict=True)), outcome)
+    facts = Facts(symbol="EURUSD", bars="1m", sources=tuple(map(repr, made.values())))
+    with shelf.holding({"side": model.bundle(facts)}):
+        panel = agents.consensus("pro", bars="1m", models=["side"])
+    assert list(panel.files) == ["side"]
+    ticks = walk(2_000)
+    run = replay(follower(panel), ticks, progress=False)
+    assert run.fault == ""
+    decision = evaluator(panel).decision
+    assert decision is not None
+    technical = decision.consensus.vote_of("technical_indicator")
+    assert technical is not None
+    assert technical.number["rule model side"] in (-1.0, 1.0)
+    assert one_at_a_time(follower(panel), ticks, {}).tobytes() == run.events.tobytes()
