@@ -4,11 +4,14 @@
 them by hand. Importing this loads nothing heavy. To add one: a file, and a line in ``catalogue.py``.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from kernel_lib.agents.agent import GROUPS, Agent, Group
 from kernel_lib.agents.catalogue import CATALOGUE
 from kernel_lib.agents.consensus import Consensus, agree, quorum_of
 from kernel_lib.agents.history import VoteHistory, votes_over
 from kernel_lib.agents.inputs import panel_features
+from kernel_lib.agents.language import LanguageConfig, LanguageModel
 from kernel_lib.agents.lexicon import sentiment
 from kernel_lib.agents.orchestrator import Decision, Orchestrator
 from kernel_lib.agents.should_trade import TradeRules, Verdict, should_trade
@@ -27,6 +30,10 @@ from kernel_lib.agents.snapshot import (
 from kernel_lib.agents.track_record import AgentReport, TrackRecord, earned_weight
 from kernel_lib.agents.vote import Vote
 
+if TYPE_CHECKING:
+    from kernel_lib.agents.news_classifier import scored
+    from kernel_lib.agents.over_time import votes_over_time
+
 # Last, as the function takes the name of the module that the lines above loaded.
 from kernel_lib.agents.as_feature import consensus  # isort: skip
 
@@ -42,6 +49,8 @@ __all__ = [
     "Group",
     "Headline",
     "Health",
+    "LanguageConfig",
+    "LanguageModel",
     "ModelReport",
     "Orchestrator",
     "Portfolio",
@@ -59,7 +68,24 @@ __all__ = [
     "earned_weight",
     "panel_features",
     "quorum_of",
+    "scored",
     "sentiment",
     "should_trade",
     "votes_over",
+    "votes_over_time",
 ]
+
+#: What needs numpy, and is loaded on use.
+_LATER = {"scored": "news_classifier", "votes_over_time": "over_time"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from importlib import import_module
+
+        return getattr(import_module(f"kernel_lib.agents.{_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_LATER]

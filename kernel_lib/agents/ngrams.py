@@ -34,7 +34,7 @@ def counted(text: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
 
     >>> buckets, counts = counted("Shares rise")
     >>> len(buckets), float(counts.max())
-    (27, 1.0)
+    (28, 1.0)
     """
     words = [word[:_LONGEST_WORD] for word in words_of(text)[:_MOST_WORDS]]
     grams: Counter[int] = Counter()

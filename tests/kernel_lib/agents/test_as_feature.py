@@ -165,3 +165,8 @@ def test_a_kept_model_is_heard_as_one_more_rule_and_travels_along() -> None:
     assert technical is not None
     assert technical.number["rule model side"] in (-1.0, 1.0)
     assert one_at_a_time(follower(panel), ticks, {}).tobytes() == run.events.tobytes()
+
+
+def summed_up(said: agents.Consensus) -> tuple[float, float, float]:
+    """As the feature rounds it."""
+    return round(said.direction, 6) + 0.0, round(said.confidence, 6), round(said.scale, 6)

@@ -1,0 +1,49 @@
+"""The votes over recorded ticks are those that a strategy sees, and leave the panel as it was."""
+
+import numpy as np
+import pytest
+
+from kernel_lib import agents
+from kernel_lib.backtest import replay
+from kernel_lib.errors import BadData
+from kernel_lib.strategy import strategy
+from tests.kernel_lib.agents.test_as_feature import evaluator, summed_up, walk
+from tests.kernel_lib.backtest.test_outside import summed
+
+
+def test_they_are_what_a_strategy_without_a_position_sees() -> None:
+    ticks = walk(3_000)
+    panel = agents.consensus("pro", bars="1m")
+    before = panel.evaluator.state()
+    shown = agents.votes_over_time(panel, ticks)
+    assert panel.evaluator.state() == before
+    seen = []
+
+    @strategy(on="1m", features={"panel": panel})
+    def idle(x, position, p):
+        seen.append((x.time_ns, x.panel, x.panel_confidence, x.panel_scale))
+        return 0.0
+
+    assert replay(idle, ticks, progress=False).fault == ""
+    ours = [(each.known_ns, *summed_up(each)) for each in shown]
+    np.testing.assert_array_equal(ours, seen)
+    assert len(shown) == len(shown.frame) > 100
+    assert {"mid", "direction", "market_analysis", "risk_assessment"} <= set(shown.frame.columns)
+    assert evaluator(panel).record.records()
+
+
+def test_they_can_be_drawn_and_stepped_through() -> None:
+    shown = agents.votes_over_time(agents.consensus("free", bars="1m"), walk(1_500))
+    assert len(shown.plot().axes) == 2
+    slider, words = shown.panel.children[1:]
+    slider.value = 3
+    assert words.value == shown.said[3]._repr_html_()
+
+
+def test_what_recorded_ticks_cannot_tell_is_refused() -> None:
+    with pytest.raises(BadData, match="calendar"):
+        agents.votes_over_time(agents.consensus("pro", calendar="calendar"), walk(100))
+    with pytest.raises(BadData, match="reach over a bar"):
+        agents.votes_over_time(agents.consensus("pro", bars="4h"), walk(10))
+    with pytest.raises(BadData, match="votes are those of"):
+        agents.votes_over_time(summed(), walk(100))
