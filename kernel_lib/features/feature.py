@@ -12,32 +12,20 @@ To add one: a file with a function that returns a :class:`Feature`, and a line i
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, types
 
-import kernel_lib.machine_code  # noqa: F401  (says where compiled code is kept)
 from kernel_lib.errors import BadData
-from kernel_lib.market.bar import Bar, bar_length_ns, bar_length_text
+from kernel_lib.features.update import UPDATE, Param, Update, compiled, inlined
+from kernel_lib.market.bar import bar_length_ns, bar_length_text
 
 if TYPE_CHECKING:
     from kernel_lib.features.running import Running
 
 __all__ = ["UPDATE", "Feature", "Param", "channel", "compiled", "inlined", "length_s", "positive", "whole"]
-
-Update = Callable[[npt.NDArray[np.float64], Bar], None]
-Param = int | float | str | tuple[Any, ...]
-
-#: The type of every update: the state it may write, and the bar it reads.
-UPDATE = types.void(types.float64[::1], types.NamedTuple([types.int64, *[types.float64] * 7], Bar))
-
-#: Compile an update when it is first used, and keep the machine code on disk; importing the catalogue loads none.
-compiled = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
-#: Compile a piece that several updates share.
-inlined = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 
 
 class Feature:

@@ -5,20 +5,17 @@ notebook answers at once. Import this only when something runs: it loads machine
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numba import from_dtype, njit, types
 
 from kernel_lib.errors import BadData
 from kernel_lib.features.alongside import put_alongside
-from kernel_lib.features.feature import UPDATE
 from kernel_lib.features.series import read_series
+from kernel_lib.features.update import UPDATE, Updated
 from kernel_lib.market.bar import BAR, Bar
 from kernel_lib.market.tick import TICK
-
-if TYPE_CHECKING:
-    from kernel_lib.features.feature import Feature
 
 __all__ = ["run_over"]
 
@@ -32,7 +29,7 @@ def _rows_of(dtype: np.dtype[np.void]) -> Any:
     return types.Array(from_dtype(dtype), 1, "C", readonly=True)
 
 
-def run_over(feature: "Feature", series: Any, other: Any) -> Any:
+def run_over(feature: Updated, series: Any, other: Any) -> Any:
     """Do what calling a :class:`~kernel_lib.features.feature.Feature` says."""
     rows = read_series(series)
     if feature.other is None and other is not None:

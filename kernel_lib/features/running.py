@@ -1,16 +1,13 @@
 """A feature that runs, one update at a time, for streaming work in a notebook."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from kernel_lib.errors import BadData
+from kernel_lib.features.update import Updated
 from kernel_lib.market.bar import Bar
-
-if TYPE_CHECKING:
-    from kernel_lib.features.feature import Feature
 
 __all__ = ["Running"]
 
@@ -32,7 +29,7 @@ class Running:
 
     __slots__ = ("_state", "feature", "n_updates")
 
-    def __init__(self, feature: "Feature") -> None:
+    def __init__(self, feature: Updated) -> None:
         if not isinstance(feature.update, Dispatcher):
             raise BadData(f"{feature!r} cannot run by itself, it is evaluated inside a strategy's step")
         self.feature = feature

@@ -2,12 +2,11 @@
 
 import html as escape
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from kernel_lib.features.feature import Feature
+from kernel_lib.features.update import Updated
 
 __all__ = ["formula", "html", "plot", "purpose"]
 
@@ -24,7 +23,7 @@ def formula(doc: str) -> str:
     return next((re.sub(r"\s+", " ", each) for each in found if re.search(r" [-+*/=] |\(", each)), "")
 
 
-def html(feature: "Feature") -> str:
+def html(feature: Updated) -> str:
     """Draw up a feature as a table."""
     rows = [("formula", f"<code>{escape.escape(formula(feature.doc))}</code>")] if formula(feature.doc) else []
     rows += [(name, escape.escape(repr(param))) for name, param in feature.params.items()]
@@ -37,7 +36,7 @@ def html(feature: "Feature") -> str:
     return f"<b>{escape.escape(repr(feature))}</b><br>{escape.escape(purpose(feature.doc))}<table>{body}</table>"
 
 
-def plot(feature: "Feature", series: Any, other: Any = None, ax: Any = None) -> Any:
+def plot(feature: Updated, series: Any, other: Any = None, ax: Any = None) -> Any:
     """Draw the outputs over recorded data; see :meth:`Feature.plot`."""
     from kernel_lib.features.series import read_series
 

@@ -21,7 +21,8 @@ from kernel_lib.models.isolation_forest import IsolationForest
 from kernel_lib.models.kmeans_clustering import KMeansClustering
 from kernel_lib.models.learner import Learner
 from kernel_lib.models.linear_regression import LinearRegression
-from kernel_lib.models.loaded import LoadedModel, load_model
+from kernel_lib.models.loaded import LoadedModel
+from kernel_lib.models.loading import load_model
 from kernel_lib.models.logistic_regression import LogisticRegression
 from kernel_lib.models.lstm_predictor import LstmPredictor
 from kernel_lib.models.model import Model

@@ -13,7 +13,7 @@ from kernel_lib.errors import BadData
 from kernel_lib.models.calibration import Calibration
 from kernel_lib.models.prediction import Shape
 
-__all__ = ["Card", "Facts", "FeatureNote", "array_identity", "note_features", "versions"]
+__all__ = ["Card", "Facts", "FeatureNote", "array_identity", "note_features", "raw_width", "versions"]
 
 _MOST_BINS = 10
 
@@ -208,3 +208,11 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 def _shown(number: float | None) -> str:
     return "n/a" if number is None else f"{number:.4f}"
+
+
+def raw_width(card: Card) -> int:
+    """Numbers that the core gives for a row, before calibration."""
+    kind = card.shape.kind
+    if kind in ("direction", "outlook"):
+        return len(card.shape.columns)
+    return 2 if kind == "clusters" else 1

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from kernel_lib.errors import BadData
-from kernel_lib.models.card import Card, Facts
+from kernel_lib.models.card import Card, Facts, raw_width
 from kernel_lib.models.core import Core, raw_rows
 from kernel_lib.models.prediction import Prediction
 from kernel_lib.models.sample import rows_in_order
 from kernel_lib.models.unseen import Unseen
 
-__all__ = ["Model"]
+__all__ = ["Model", "Unseen"]
 
 
 class Model:
@@ -113,11 +113,3 @@ class Model:
 
     def _repr_html_(self) -> str:
         return self.card._repr_html_()
-
-
-def raw_width(card: Card) -> int:
-    """Numbers that the core gives for a row, before calibration."""
-    kind = card.shape.kind
-    if kind in ("direction", "outlook"):
-        return len(card.shape.columns)
-    return 2 if kind == "clusters" else 1

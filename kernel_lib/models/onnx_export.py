@@ -4,15 +4,16 @@ Inputs: ``row`` float32 ``(1, n_features)`` and ``state_0`` and so on, zero at t
 ``(1, n_columns)`` as :attr:`Shape.columns` names them, and ``next_0`` and so on.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.errors import Broken
-from kernel_lib.models.loaded import load_model
-from kernel_lib.models.model import Model, raw_width
+from kernel_lib.models.card import Card, raw_width
+from kernel_lib.models.core import Core
+from kernel_lib.models.loading import load_model
 from kernel_lib.models.onnx_graph import Graph
 from kernel_lib.models.prediction import Prediction
 
@@ -21,6 +22,19 @@ __all__ = ["Agreement", "agreement", "export", "probing_rows", "require_agreemen
 Floats = npt.NDArray[np.float64]
 #: Trees add float32 numbers, scikit-learn's add float64: a few of the last digits, before rounding.
 TOLERANCE = 1e-5
+
+
+class Fitted(Protocol):
+    """What is read of a model; :class:`~kernel_lib.models.model.Model` has it."""
+
+    core: Core
+    card: Card
+
+    @property
+    def features(self) -> tuple[str, ...]: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+    def predict(self, X: Any) -> Prediction: ...  # noqa: N803
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +58,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     nan_agrees: bool
 
 
-def export(model: Model) -> bytes:
+def export(model: Fitted) -> bytes:
     """Write the graph; the same model gives the same bytes."""
     graph = Graph()
     states = tuple(f"state_{k}" for k in range(len(model.card.states)))
@@ -62,7 +76,7 @@ def export(model: Model) -> bytes:
     )
 
 
-def agreement(model: Model, bundle: bytes, rows: Any) -> Agreement:
+def agreement(model: Fitted, bundle: bytes, rows: Any) -> Agreement:
     """Compare original and export on rows; directions are compared where the chances differ by more than rounding."""
     ours, theirs = model.predict(rows), load_model(bundle).predict(rows)
     gaps = _gaps(ours, theirs)
@@ -76,7 +90,7 @@ def agreement(model: Model, bundle: bytes, rows: Any) -> Agreement:
     )
 
 
-def require_agreement(model: Model, bundle: bytes, rows: Any, tolerance: float = TOLERANCE) -> Agreement:
+def require_agreement(model: Fitted, bundle: bytes, rows: Any, tolerance: float = TOLERANCE) -> Agreement:
     """Compare, and halt where the export says something else.
 
     Raises
@@ -93,7 +107,7 @@ def require_agreement(model: Model, bundle: bytes, rows: Any, tolerance: float =
     return found
 
 
-def probing_rows(model: Model) -> Floats:
+def probing_rows(model: Fitted) -> Floats:
     """Make rows of which an export might answer some otherwise.
 
     A stretch of usual ones, long enough for a memory to warm up; zeros, tiny and huge numbers, the ends of the

@@ -11,7 +11,8 @@ from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.features.feature import Feature
 from kernel_lib.features.from_source import from_source
 from kernel_lib.features.shelf import kept
-from kernel_lib.models.loaded import LoadedModel, load_model
+from kernel_lib.models.loaded import LoadedModel
+from kernel_lib.models.loading import load_model
 
 __all__ = ["predicted"]
 

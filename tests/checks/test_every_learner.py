@@ -12,7 +12,8 @@ from kernel_lib.models.bundle import identity, unpack
 from kernel_lib.models.card import Facts
 from kernel_lib.models.labels import Labels
 from kernel_lib.models.learner import Learner
-from kernel_lib.models.loaded import LoadedModel, load_model
+from kernel_lib.models.loaded import LoadedModel
+from kernel_lib.models.loading import load_model
 from kernel_lib.models.model import Model
 from kernel_lib.models.onnx_export import probing_rows, require_agreement
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kernel_lib.errors import BadData, Refused
 from kernel_lib.models.bundle import LARGEST_BUNDLE, identity, pack, unpack
-from kernel_lib.models.loaded import load_model
+from kernel_lib.models.loading import load_model
 from kernel_lib.models.onnx_graph import ML_DOMAIN
 from tests.checks.test_every_learner import bundled, fitted, market
 

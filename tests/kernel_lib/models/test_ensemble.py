@@ -11,7 +11,7 @@ from kernel_lib.models import CATALOGUE
 from kernel_lib.models.bundle import ENSEMBLE_FORMAT, pack_ensemble
 from kernel_lib.models.ensemble import Ensemble, average, recent_weights, stack
 from kernel_lib.models.labels import Labels, direction
-from kernel_lib.models.loaded import load_model
+from kernel_lib.models.loading import load_model
 from kernel_lib.models.model import Model
 
 RANDOM = np.random.default_rng(8)

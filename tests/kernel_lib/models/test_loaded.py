@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kernel_lib.errors import BadData
-from kernel_lib.models.loaded import LoadedModel, load_model
+from kernel_lib.models.loaded import LoadedModel
+from kernel_lib.models.loading import load_model
 from kernel_lib.models.prediction import Prediction, Shape
 from tests.checks.test_every_learner import bundled, market
 
@@ -20,7 +21,7 @@ def model(key: str = "logistic_regression", kind: str = "direction") -> LoadedMo
 
 def test_loading_and_answering_needs_no_library_that_trains() -> None:
     code = (
-        "import sys\nfrom kernel_lib.models.loaded import load_model\nimport numpy as np\n"
+        "import sys\nfrom kernel_lib.models.loading import load_model\nimport numpy as np\n"
         "model = load_model(sys.stdin.buffer.read())\nassert len(model.predict_row(np.ones(3))) == 4\n"
         "heavy = {'sklearn', 'torch', 'xgboost', 'pandas', 'onnx', 'skl2onnx', 'optuna', 'river'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
