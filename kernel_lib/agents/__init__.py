@@ -7,9 +7,9 @@ them by hand. Importing this loads nothing heavy. To add one: a file, and a line
 from typing import TYPE_CHECKING, Any
 
 from kernel_lib.agents.agent import GROUPS, Agent, Group
+from kernel_lib.agents.calendar import next_releases, read_calendar
 from kernel_lib.agents.catalogue import CATALOGUE
 from kernel_lib.agents.consensus import Consensus, agree, quorum_of
-from kernel_lib.agents.history import VoteHistory, votes_over
 from kernel_lib.agents.inputs import panel_features
 from kernel_lib.agents.language import LanguageConfig, LanguageModel
 from kernel_lib.agents.lexicon import sentiment
@@ -62,16 +62,16 @@ __all__ = [
     "TradeRules",
     "Verdict",
     "Vote",
-    "VoteHistory",
     "agree",
     "consensus",
     "earned_weight",
+    "next_releases",
     "panel_features",
     "quorum_of",
+    "read_calendar",
     "scored",
     "sentiment",
     "should_trade",
-    "votes_over",
     "votes_over_time",
 ]
 

@@ -33,18 +33,19 @@ mid = 1.1 + np.cumsum(random.normal(size=n_ticks) * 1e-5 + trend)
 ticks = make_ticks(1_700_000_100 * 10**9 + np.arange(n_ticks) * 10**9, np.round(mid, 5), np.round(mid + 6e-5, 5))
 
 # %% [markdown]
-# What the panel of a pro tenant would have said at each bar. `history.explore()` walks through it with a slider.
+# What the panel of a pro tenant would have said at each bar. `votes.panel` steps through it with a slider.
 
 # %%
-history = agents.votes_over(ticks, "pro", bars="1m", symbol="EURUSD")
-history
+panel = agents.consensus("pro", bars="1m", symbol="EURUSD")
+votes = agents.votes_over_time(panel, ticks)
+votes.panel
 
 # %%
-last = history.decisions[-1]
+last = list(votes)[-1]
 last
 
 # %%
-print(last.consensus.explain())
+print(last.explain())
 
 # %% [markdown]
 # A strategy that trades the consensus; yours may read it beside its own features, `agents.consensus("pro", bars="5m")`.
@@ -57,8 +58,8 @@ run
 # The claims: votes are in range and have reasons, the same moment gets the same votes, and who has to be careful was.
 
 # %%
-votes = [vote for decision in history.decisions for vote in decision.votes]
-assert all(-1.0 <= vote.direction <= 1.0 and 0.0 <= vote.confidence <= 1.0 and vote.reason for vote in votes)
-again = agents.votes_over(ticks, "pro", bars="1m", symbol="EURUSD")
-assert again.frame.equals(history.frame)
+every = [vote for agreed in votes for vote in agreed.votes]
+assert all(-1.0 <= vote.direction <= 1.0 and 0.0 <= vote.confidence <= 1.0 and vote.reason for vote in every)
+again = agents.votes_over_time(panel, ticks)
+assert again.frame.equals(votes.frame)
 assert run.fault == ""
