@@ -1,12 +1,14 @@
 """What every agent in the catalogue must pass, unasked."""
 
+import importlib
 import math
+import pkgutil
 
 import msgspec
 import pytest
 
+from kernel_lib import agents, tiers
 from kernel_lib import features as f
-from kernel_lib import tiers
 from kernel_lib.agents import CATALOGUE, GROUPS, Agent, Snapshot, Vote, panel_features
 from kernel_lib.agents.inputs import INPUTS
 from tests.kernel_lib.agents.moments import NOW, empty, fed_from_the_future, full, spoilt
@@ -128,3 +130,17 @@ def test_every_agent_of_the_missions_list_is_there() -> None:
     ]  # fmt: skip
     for held in tiers.TIERS.values():
         assert set(held.agents or ()) <= set(CATALOGUE)
+
+
+def test_an_agent_without_its_line_in_the_catalogue_is_named() -> None:
+    missing = []
+    for found in pkgutil.iter_modules(agents.__path__, "kernel_lib.agents."):
+        module = importlib.import_module(found.name)
+        for thing in vars(module).values():
+            if (
+                isinstance(thing, type)
+                and thing.__module__ == found.name
+                and isinstance(getattr(thing, "key", None), str)
+            ):
+                missing += [] if CATALOGUE.get(thing.key) is thing else [thing.__name__]  # type: ignore[attr-defined]
+    assert missing == []

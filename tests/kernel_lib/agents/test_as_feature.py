@@ -43,7 +43,7 @@ def evaluator(panel: Evaluated) -> Panel:
     return panel.evaluator
 
 
-@pytest.mark.parametrize("tier", ["free", "pro", "enterprise"])
+@pytest.mark.parametrize("tier", ["free", "enterprise"])
 def test_the_consensus_gives_the_same_run_in_the_loop_and_tick_by_tick(tier: str) -> None:
     ticks = walk(4_000)
     panel = agents.consensus(tier, bars="1m", symbol="EURUSD")

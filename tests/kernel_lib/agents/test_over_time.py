@@ -47,3 +47,10 @@ def test_what_recorded_ticks_cannot_tell_is_refused() -> None:
         agents.votes_over_time(agents.consensus("pro", bars="4h"), walk(10))
     with pytest.raises(BadData, match="votes are those of"):
         agents.votes_over_time(summed(), walk(100))
+
+
+def test_cutting_off_the_future_changes_nothing() -> None:
+    ticks = walk(1_500)
+    whole = agents.votes_over_time(agents.consensus("enterprise", bars="1m"), ticks)
+    part = agents.votes_over_time(agents.consensus("enterprise", bars="1m"), ticks[:900])
+    assert part.said == whole.said[: len(part)]
