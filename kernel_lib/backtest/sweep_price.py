@@ -1,0 +1,160 @@
+"""What a sweep will cost, before it starts, and what is left to pay with.
+
+A backtest-second is one second of one processor at work on runs. The price comes of a probe: some sets over some
+stretches of the ticks, timed by the thread's own clock and scaled up.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from kernel_lib.backtest.grid import Grid, check_names, parameter_sets
+from kernel_lib.backtest.sweep_engine import Engine, Lane, empty_totals
+from kernel_lib.errors import BadData, Misconfigured, Refused
+from kernel_lib.market.instrument import Instrument
+from kernel_lib.market.instrument import instrument as known_instrument
+from kernel_lib.market.tick import Ticks
+from kernel_lib.strategy import Strategy
+from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
+
+__all__ = ["Price", "Quota", "price", "price_of"]
+
+_PROBED_SETS = 6
+_STRETCHES = 3
+_STRETCH_TICKS = 40_000
+_SLOW_TICKS = 2_000
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep is expected to take.
+
+    Parameters
+    ----------
+    seconds : float
+        Backtest-seconds of all sets together; within a factor of two.
+    n_sets, n_ticks : int
+    probe_seconds : float
+        What asking took.
+    """
+
+    seconds: float
+    n_sets: int
+    n_ticks: int
+    probe_seconds: float
+
+
+class Quota:
+    """Backtest-seconds that may be used.
+
+    Parameters
+    ----------
+    seconds : float
+    used_s : float
+
+    Examples
+    --------
+    >>> quota = Quota(2.0)
+    >>> quota.charge(0.5)
+    >>> quota.left_s
+    1.5
+    """
+
+    def __init__(self, seconds: float, used_s: float = 0.0) -> None:
+        for name, number in (("seconds", seconds), ("used_s", used_s)):
+            if not (math.isfinite(number) and number >= 0.0):
+                raise Misconfigured(f"{name} of a quota must be a number from 0 on, it was {number!r}")
+        self.seconds = seconds
+        self.used_s = used_s
+
+    @property
+    def left_s(self) -> float:
+        """What may still be used; never below 0."""
+        return max(0.0, self.seconds - self.used_s)
+
+    def charge(self, seconds: float) -> None:
+        """Take off what a run has used; a run that was under way may pass the quota's end a little."""
+        self.used_s += seconds
+
+    def require(self, price: Price) -> None:
+        """Refuse a run that is dearer than what is left.
+
+        Raises
+        ------
+        Refused
+            With the code ``quota_backtest_seconds``.
+        """
+        if self.left_s <= 0.0 or price.seconds > self.left_s:
+            raise Refused(
+                "quota_backtest_seconds",
+                f"the run must fit in what is left of the quota, {self.left_s:.3g} of {self.seconds:g} "
+                f"backtest-seconds; {price.n_sets:,} sets on {price.n_ticks:,} ticks cost about {price.seconds:.3g}: "
+                "take fewer sets, fewer ticks, or wait for the next quota",
+            )
+
+    def __repr__(self) -> str:
+        return f"<Quota {self.left_s:.3g} of {self.seconds:g} backtest-seconds left>"
+
+
+def price(
+    strategy: Strategy,
+    ticks: Ticks,
+    grid: Grid,
+    *,
+    instrument: Instrument | str = "EURUSD",
+    account: AccountConfig | None = None,
+    limits: RiskLimits | None = None,
+    costs: Costs | None = None,
+    outside: Mapping[str, Any] | None = None,
+) -> Price:
+    """Estimate what :func:`~kernel_lib.backtest.sweep.sweep` would take, within a factor of two, in a fraction of it.
+
+    Parameters
+    ----------
+    strategy, ticks, grid, instrument, account, limits, costs, outside
+        As for the sweep.
+    """
+    contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
+    sets = parameter_sets(grid)
+    check_names(strategy, sets)
+    engine = Engine(
+        strategy, ticks, contract, account or AccountConfig(), limits or RiskLimits(), costs or Costs(), outside
+    )
+    return price_of(engine, sets)
+
+
+def price_of(engine: Engine, sets: Sequence[Mapping[str, Any]]) -> Price:
+    """Estimate the price of sets on an engine; what it compiles, the sweep need not compile again."""
+    n_ticks = len(engine.ticks)
+    totals = empty_totals(1)
+    warming = engine.part(0, min(n_ticks, 50))
+    for chosen in _spread(len(sets), _PROBED_SETS):
+        Lane(warming).run(sets[chosen], totals)  # compiles, and widens the states once for all
+    engine.slow = warming.slow
+    length = min(n_ticks, _SLOW_TICKS if engine.slow else _STRETCH_TICKS)
+    per_tick, per_run, probed = [], [], 0.0
+    for start in _spread(n_ticks - length + 1, _STRETCHES):
+        lane, short = Lane(engine.part(start, start + length)), Lane(engine.part(start, start + max(1, length // 8)))
+        for chosen in _spread(len(sets), _PROBED_SETS if not engine.slow else 2):
+            if lane.run(sets[chosen], totals) and not totals["n_ticks"][0]:
+                per_tick.append(0.0)
+                continue
+            long_s = float(totals["seconds"][0])
+            short.run(sets[chosen], totals)
+            short_s = float(totals["seconds"][0])
+            probed += long_s + short_s
+            slope = max((long_s - short_s) / max(1, length - max(1, length // 8)), 0.5 * long_s / length)
+            per_tick.append(slope)
+            per_run.append(max(0.0, long_s - slope * length))
+        if length == n_ticks:
+            break
+    if not per_tick:
+        raise BadData("a price needs at least one set that runs")
+    each = float(np.mean(per_tick)) * n_ticks + (float(np.median(per_run)) if per_run else 0.0)
+    return Price(seconds=each * len(sets), n_sets=len(sets), n_ticks=n_ticks, probe_seconds=probed)
+
+
+def _spread(n: int, wanted: int) -> list[int]:
+    return sorted({int(k) for k in np.linspace(0, n - 1, min(n, wanted)).round()})
