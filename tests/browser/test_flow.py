@@ -60,7 +60,7 @@ def test_a_strategy_goes_from_a_notebook_to_the_traders_page(running: Running, b
         page.click(".detail button.resume")
         page.click("dialog[open] button[type=submit]")
         page.wait_for_selector("tr:has-text('quick_cross') .tag >> text=approved")
-        assert page.inner_text(".toast") == "quick_cross is approved; the engine knows."
+        page.wait_for_selector(".toast >> text=quick_cross is approved; the engine knows.")
         admin.shoot("3-approved")
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -94,7 +94,7 @@ def test_a_strategy_goes_from_a_notebook_to_the_traders_page(running: Running, b
         page.click("dialog[open] button[type=submit]")
         page.wait_for_selector(".tile strong.is.paused")
         page.wait_for_selector("text=pause by trader: lunch")
-        assert page.inner_text(".toast") == "The desk is paused."
+        page.wait_for_selector(".toast >> text=The desk is paused.")
         trader.shoot("6-paused")
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
