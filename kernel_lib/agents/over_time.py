@@ -8,6 +8,8 @@ import numpy as np
 
 from kernel_lib.agents.consensus import Consensus
 from kernel_lib.agents.panel import Panel
+from kernel_lib.agents.track_record import TrackRecord
+from kernel_lib.agents.vote import Vote
 from kernel_lib.errors import BadData
 
 if TYPE_CHECKING:
@@ -100,6 +102,18 @@ class VotesOverTime:
             for each, mid in zip(self.said, self.mids.tolist(), strict=True)
         ]  # fmt: skip
         return pd.DataFrame(rows, index=pd.to_datetime([each.known_ns for each in self.said], utc=True))
+
+    def judged(self, horizon: int = 6) -> TrackRecord:
+        """Judge every voter, and the consensus as one more, by the price ``horizon`` closes later."""
+        record = TrackRecord(horizon=horizon)
+        for said, mid in zip(self.said, self.mids.tolist(), strict=True):
+            voters = {name for name, _ in said.weights}
+            together = Vote(
+                agent="consensus", direction=said.direction, confidence=said.confidence, reason=said.reason, inputs=(),
+                known_ns=said.known_ns,
+            )  # fmt: skip
+            record.see(mid, [*(vote for vote in said.votes if vote.agent in voters), together])
+        return record
 
     def plot(self) -> Any:
         """Draw price, consensus and the voters over time; give the matplotlib Figure."""

@@ -54,3 +54,15 @@ def test_cutting_off_the_future_changes_nothing() -> None:
     whole = agents.votes_over_time(agents.consensus("enterprise", bars="1m"), ticks)
     part = agents.votes_over_time(agents.consensus("enterprise", bars="1m"), ticks[:900])
     assert part.said == whole.said[: len(part)]
+
+
+def test_they_are_judged_by_what_the_price_did() -> None:
+    shown = agents.votes_over_time(agents.consensus("free", bars="1m"), walk(1_500))
+    report = shown.judged(2).report("consensus")
+    moves = [
+        (each.direction, shown.mids[at + 2] - shown.mids[at]) for at, each in enumerate(shown) if at + 2 < len(shown)
+    ]
+    bets = [(side, move) for side, move in moves if abs(side) >= 0.05 and move != 0.0]
+    assert report.outcomes == len(bets) > 50
+    assert report.hit_rate == sum(side * move > 0 for side, move in bets) / len(bets)
+    assert report.hit_rate == shown.judged(2).report("market_analysis").hit_rate
