@@ -60,6 +60,8 @@ def _idle(run: Run, statistics: dict[str, float]) -> str:
         return f"No trade was closed and {denied}: see the limits."
     if statistics["decisions_count"] == 0:
         return "The decision was never called: some feature stayed NaN; look at its warm-up and at the data's length."
+    if len(run.equity) and run.equity["units"][-1] != 0:
+        return f"No trade was closed: one is open still, with {statistics['floating_profit_money']:,.2f} floating."
     called = f"{statistics['decisions_count']:,} decisions"
     return f"No trade was closed in {called}: loosen the rule or take a longer history."
 
@@ -67,11 +69,13 @@ def _idle(run: Run, statistics: dict[str, float]) -> str:
 def _belief(honesty: Honesty, n_trades: int) -> list[str]:
     found = []
     if n_trades < _FEW:
-        found.append(f"Take a longer history: {n_trades} closed trades say little, {_FEW} are the least.")
-    if honesty.deflated_sharpe < 1.0 - _LEVEL:
-        counted = f"{honesty.n_trials:,} trials" if honesty.n_trials else "a single trial, if it was one"
         found.append(
-            f"Do not trust this Sharpe ratio yet: after {counted} it is above luck with a probability of "
+            f"Take a longer history: closed trades were {n_trades}, and {_FEW} are the least that say something."
+        )
+    if honesty.deflated_sharpe < 1.0 - _LEVEL:
+        counted = f"counting {honesty.n_trials:,} trials" if honesty.n_trials else "taken for the only trial"
+        found.append(
+            f"Do not trust this Sharpe ratio yet: {counted}, it is above luck with a probability of "
             f"{100 * honesty.deflated_sharpe:.0f} %, and 95 % is the least one should ask for."
         )
     if math.isfinite(honesty.least_periods) and honesty.least_periods > honesty.n_periods:

@@ -61,7 +61,7 @@ class Honesty(msgspec.Struct, frozen=True, kw_only=True):
         if self.n_trials is None:
             found.append("trials were not counted; the figures hold only if this was the first and only one")
         if self.n_trades < 30:
-            found.append(f"{self.n_trades} closed trades are too few to judge a strategy by; thirty are the least")
+            found.append(f"closed trades: {self.n_trades}, too few to judge a strategy by; thirty are the least")
         if self.period == "hour":
             found.append("shorter than thirty days: returns are by hour, and ratios of a year are far extrapolated")
         if not self.least_periods <= self.n_periods and not math.isnan(self.least_periods):
@@ -79,10 +79,10 @@ class Honesty(msgspec.Struct, frozen=True, kw_only=True):
         if math.isnan(self.deflated_sharpe):
             return "nothing can be said: too few returns, or none that differ"
         share = f"{100 * self.deflated_sharpe:.1f} %"
-        count = "one trial" if self.n_trials in (None, 1) else f"the best of {self.n_trials:,} trials"
+        luck = "the luck of one trial" if self.n_trials in (None, 1) else f"the best luck of {self.n_trials:,} trials"
         if self.deflated_sharpe >= 0.95:
-            return f"with {share} probability better than luck gives {count}"
-        return f"not told from luck: with only {share} probability better than luck gives {count}"
+            return f"better than {luck} with a probability of {share}"
+        return f"not told from luck: better than {luck} with a probability of only {share}"
 
     def rows(self) -> list[tuple[str, str]]:
         """Name and text of each line of the block."""

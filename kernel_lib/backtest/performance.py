@@ -92,7 +92,8 @@ def period_returns(run: Run) -> PeriodReturns:
     daily = len(np.unique(times // _DAY_NS)) >= _LEAST_DAYS
     last = _period_ends(times, daily)
     closes = np.concatenate([[run.book.account.deposit], equity_of(run)[last]])
-    # An account that is wiped out has no returns from then on.
+    # An account that owes has lost all, and has no returns from then on.
+    closes = np.maximum(closes, 0.0)
     alive = np.cumprod(closes[:-1] > 0.0).astype(bool)
     returns = np.where(alive, np.diff(closes) / np.where(alive, closes[:-1], 1.0), 0.0)
     return PeriodReturns(

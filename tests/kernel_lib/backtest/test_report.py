@@ -20,7 +20,7 @@ from kernel_lib.errors import BadData
 from kernel_lib.market.tick import make_ticks
 from kernel_lib.strategies import CATALOGUE
 from kernel_lib.strategy import FixedLots, strategy
-from kernel_lib.trading.account import Costs, RiskLimits
+from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 from tests.kernel_lib.backtest.test_replay import walk
 
 T0 = 1_549_238_400 * 10**9  # Monday, 4 February 2019, 00:00 UTC
@@ -215,7 +215,7 @@ def test_runs_without_trades_or_with_one_have_a_sheet_too(tmp_path: Path) -> Non
     one = replay(below_buys, by_the_hour([1.1, 1.101]), costs=FREE).report()
     assert one.statistics["trades_count"] == 1
     assert one.to_html()
-    assert "1 closed trades are too few" in " ".join(one.honesty.warnings)
+    assert "closed trades: 1, too few" in " ".join(one.honesty.warnings)
 
 
 def test_holding_the_instrument_is_the_benchmark_where_there_are_ticks() -> None:
@@ -292,3 +292,28 @@ def test_pictures_have_titles_and_leave_out_what_has_no_data() -> None:
     titles = [title for title, _ in figures_of(run, report.trades, report.periods)]
     assert "Against holding the instrument" not in titles
     assert titles[0] == "Equity, drawdown and trades"
+
+
+@strategy(on="tick", features={"price": f.sma(1)}, sizing=FixedLots(1.0))
+def holds_a_lot(x, position, p):
+    return 1.0
+
+
+def test_an_account_that_is_wiped_out_has_a_report() -> None:
+    mids = np.linspace(1.1, 0.9, 60).tolist()
+    account, limits = AccountConfig(leverage=500), RiskLimits(daily_loss_fraction=1.0)
+    report = replay(holds_a_lot, by_the_hour(mids), costs=FREE, account=account, limits=limits).report()
+    # The stop-out comes at the first quote below half of the margin, which is below zero here: more is lost than paid.
+    assert report.statistics["final_equity_money"] < 0
+    assert report.periods.returns.min() == -1.0
+    assert report.periods.returns[np.argmin(report.periods.returns) + 1 :].tolist() == [0.0] * int(
+        len(report.periods.returns) - np.argmin(report.periods.returns) - 1
+    )
+    assert report.to_html()
+
+
+def test_a_position_that_is_open_still_is_said() -> None:
+    report = replay(holds_a_lot, by_the_hour(np.linspace(1.1, 1.2, 60).tolist()), costs=FREE).report()
+    assert re.search(
+        r"one is open still, with 10,\d{3}\.\d\d floating|one is open still, with 9,\d{3}", report.advice()[0]
+    )
