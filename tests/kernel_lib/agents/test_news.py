@@ -93,15 +93,15 @@ def test_what_the_card_says_of_unseen_sentences_holds(labelled: tuple[list[str],
 
 
 def test_training_is_deterministic_and_leaves_the_held_out_texts_alone(labelled: tuple[list[str], np.ndarray]) -> None:
-    texts, labels = labelled[0][::6], labelled[1][::6]
+    texts, labels = labelled[0][::15], labelled[1][::15]
     aside = held_out(texts)
     first = train(texts, labels)
     assert train(texts, labels) == first
     turned = labels.copy()
     turned[aside] = (turned[aside] + 1) % 3
-    other = NewsClassifier(train(texts, turned))
+    one, other = NewsClassifier(first), NewsClassifier(train(texts, turned))
     for text in texts[:50]:
-        assert other.probabilities(text) == NewsClassifier(first).probabilities(text)
+        assert other.probabilities(text) == one.probabilities(text)
 
 
 def test_headlines_get_scores_once() -> None:
