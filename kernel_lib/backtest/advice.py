@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from kernel_lib.backtest.breakdown import breakdown, group_keys
 from kernel_lib.backtest.honesty import Honesty
@@ -120,6 +119,8 @@ def _shape(statistics: dict[str, float], net: Any, currency: str) -> list[str]:
 
 
 def _groups(trades: Any, currency: str) -> list[str]:
+    from scipy import stats
+
     found = []
     net = trades["net_profit"].to_numpy(dtype=np.float64)
     for by, said in (("hour", "opened in hour {} UTC"), ("weekday", "opened on {}s"), ("side", "that were {}")):
