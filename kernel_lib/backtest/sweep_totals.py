@@ -71,7 +71,10 @@ def fold_rows(rows, n_rows, t):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def close_totals(points, n_points, b, span_ns, t):  # type: ignore[no-untyped-def]
-    """Take the book's own counts, and the returns by day, or by hour where the run has fewer than thirty days."""
+    """Take the book's own counts, and the returns by day, or by hour where the run has fewer than thirty days.
+
+    The curve is used up.
+    """
     t.n_ticks = b.n_ticks
     t.n_decisions = b.n_decisions
     t.n_orders = b.n_orders
@@ -105,23 +108,25 @@ def close_totals(points, n_points, b, span_ns, t):  # type: ignore[no-untyped-de
     lowest = np.inf
     highest = -np.inf
     before = float(b.deposit_minor)
+    # A boundary to compare with: dividing each point's time costs as much as the rest of the run.
+    end_ns = (points[0].time_ns // length + 1) * length if n_points > 0 else np.int64(0)
     for i in range(n_points):
-        if i == n_points - 1 or points[i + 1].time_ns // length > points[i].time_ns // length:
-            change = (points[i].equity_minor - before) / before if before > 0.0 else 0.0  # ruined: no returns
-            before = points[i].equity_minor if before > 0.0 else before
-            n_returns += 1
-            total += change
-            below += min(change, 0.0) ** 2
-            lowest = min(lowest, change)
-            highest = max(highest, change)
+        if i < n_points - 1:
+            if points[i + 1].time_ns < end_ns:
+                continue
+            end_ns = (points[i + 1].time_ns // length + 1) * length
+        change = (points[i].equity_minor - before) / before if before > 0.0 else 0.0  # ruined: no returns
+        before = points[i].equity_minor if before > 0.0 else before
+        points[n_returns].lowest_minor = change  # its own use is over; the second pass reads the returns there
+        n_returns += 1
+        total += change
+        below += min(change, 0.0) ** 2
+        lowest = min(lowest, change)
+        highest = max(highest, change)
     mean = total / n_returns if n_returns > 0 else np.nan
     squares = 0.0
-    before = float(b.deposit_minor)
-    for i in range(n_points):
-        if i == n_points - 1 or points[i + 1].time_ns // length > points[i].time_ns // length:
-            change = (points[i].equity_minor - before) / before if before > 0.0 else 0.0  # ruined: no returns
-            before = points[i].equity_minor if before > 0.0 else before
-            squares += (change - mean) ** 2
+    for i in range(n_returns):
+        squares += (points[i].lowest_minor - mean) ** 2
     t.n_returns = n_returns
     t.mean = mean
     t.squares = squares
