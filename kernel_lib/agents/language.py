@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kernel_lib.agents.consensus import Consensus
-from kernel_lib.agents.news_classifier import news_classifier
 from kernel_lib.config import Secret
 from kernel_lib.errors import Misconfigured
 
@@ -104,6 +103,8 @@ class LanguageModel:
         now_ns : int
             For the day's budget.
         """
+        from kernel_lib.agents.news_classifier import news_classifier
+
         content, reason = self._ask(_SCORE, headline, now_ns)
         if not reason:
             try:

@@ -1,5 +1,8 @@
 """A tier's agents hold for a promoted strategy too: its passport says which panel it asks."""
 
+import subprocess
+import sys
+
 import pytest
 
 from kernel_lib import agents
@@ -43,3 +46,9 @@ def test_other_features_pass_and_a_forged_listing_is_refused() -> None:
     ):
         with pytest.raises(BadData, match="must be listed"):
             require_panels(TIERS["enterprise"], f"panel = {forged}")
+
+
+def test_importing_the_agents_loads_nothing_heavy() -> None:
+    heavy = ["numpy", "numba", "pandas", "onnxruntime", "httpx", "sklearn", "matplotlib"]
+    code = f"import kernel_lib.agents, sys; print([each for each in {heavy} if each in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
