@@ -18,7 +18,15 @@ import numpy.typing as npt
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, floats
 
-__all__ = ["Interval", "block_length", "bootstrap_interval", "resample_rows", "resampled", "stationary_rows"]
+__all__ = [
+    "Interval",
+    "block_length",
+    "bootstrap_interval",
+    "interval_of_draws",
+    "resample_rows",
+    "resampled",
+    "stationary_rows",
+]
 
 Rows = npt.NDArray[np.int64]
 _CHUNK_CELLS = 4_000_000
@@ -224,6 +232,23 @@ def bootstrap_interval(
     whole = table[:, 0] if np.ndim(values) == 1 else table
     estimate = float(np.asarray(statistic(whole[None] if vectorized else whole)).reshape(-1)[0])
     draws = resampled(whole, statistic, n_draws=n_draws, block=length, seed=seed, vectorized=vectorized)
+    return interval_of_draws(estimate, draws, length, confidence=confidence, method=method)
+
+
+def interval_of_draws(
+    estimate: float,
+    draws: Floats,
+    block: float,
+    *,
+    confidence: float = 0.95,
+    method: Literal["percentile", "basic"] = "percentile",
+) -> Interval:
+    """Make an interval of a statistic's draws; those that are not finite are left out.
+
+    >>> import numpy as np
+    >>> interval_of_draws(1.0, np.linspace(0.0, 2.0, 201), 1.0, confidence=0.9)
+    <1, 90 % from 0.1 to 1.9>
+    """
     seen = draws[np.isfinite(draws)]
     # Where the statistic fails on more than half of the draws, quantiles of the rest say nothing of it.
     if 2 * len(seen) < len(draws) or len(seen) < 2:
@@ -235,7 +260,7 @@ def bootstrap_interval(
             low, high = 2 * estimate - high, 2 * estimate - low
     return Interval(
         estimate=estimate, low=low, high=high, confidence=confidence, standard_error=error, n_draws=len(seen),
-        block=length,
+        block=block,
     )  # fmt: skip
 
 

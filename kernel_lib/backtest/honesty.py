@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from kernel_lib.backtest.bootstrap import Interval, block_length, bootstrap_interval
+from kernel_lib.backtest.bootstrap import Interval, block_length, interval_of_draws, stationary_rows
 from kernel_lib.backtest.performance import PeriodReturns
 from kernel_lib.backtest.sharpe import expected_max_sharpe, sharpe_estimate
 from kernel_lib.errors import BadData
@@ -163,7 +163,6 @@ def intervals_of(
     returns = periods.returns
     a_year = periods.per_year
     if len(returns) >= 10 and np.ptp(returns) > 0.0:
-        block = block_length(returns)
         root = math.sqrt(a_year)
         measures: dict[str, Any] = {
             "annual_volatility_pct": lambda r: 100.0 * root * r.std(axis=1, ddof=1),
@@ -171,23 +170,34 @@ def intervals_of(
             "sortino_ratio": lambda r: root * _divided(r.mean(axis=1), np.sqrt((np.minimum(r, 0.0) ** 2).mean(axis=1))),
             "return_pct": lambda r: 100.0 * (np.prod(1.0 + r, axis=1) - 1.0),
         }
-        for name, measure in measures.items():
-            found[name] = bootstrap_interval(
-                returns, measure, confidence=confidence, n_draws=n_draws, block=block, seed=seed, vectorized=True
-            )
+        found |= _intervals(returns, measures, confidence, n_draws, seed)
     net = np.asarray(net_profits, dtype=np.float64)
     if len(net) >= 10:
-        block = block_length(net)
         measures = {
             "win_rate_pct": lambda x: 100.0 * (x > 0).mean(axis=1),
             "profit_factor": lambda x: _divided(np.maximum(x, 0.0).sum(axis=1), np.maximum(-x, 0.0).sum(axis=1)),
             "expectancy_money": lambda x: x.mean(axis=1),
         }
-        for name, measure in measures.items():
-            found[name] = bootstrap_interval(
-                net, measure, confidence=confidence, n_draws=n_draws, block=block, seed=seed, vectorized=True
-            )
+        found |= _intervals(net, measures, confidence, n_draws, seed)
     return found
+
+
+def _intervals(
+    values: Floats, measures: dict[str, Any], confidence: float, n_draws: int, seed: int
+) -> dict[str, Interval]:
+    """Give the intervals of several statistics from the same draws: drawing costs more than they do."""
+    block = block_length(values)
+    draws: dict[str, list[Floats]] = {name: [] for name in measures}
+    for rows in stationary_rows(len(values), block, n_draws, seed):
+        drawn = values[rows]
+        for name, measure in measures.items():
+            draws[name].append(measure(drawn))
+    return {
+        name: interval_of_draws(
+            float(measures[name](values[None])[0]), np.concatenate(parts), block, confidence=confidence
+        )
+        for name, parts in draws.items()
+    }
 
 
 def _divided(top: Floats, bottom: Floats) -> Floats:

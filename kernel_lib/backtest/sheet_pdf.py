@@ -30,7 +30,9 @@ def write_pdf(report: "Report", path: str | Path) -> None:
 def _believed(report: "Report", title: str) -> Any:
     found = report.honesty
     lines = ["How far this can be believed", "", *_wrapped(found.verdict), ""]
-    lines += [f"{name:<32}{text}" for name, text in found.rows()]
+    for name, text in found.rows():
+        first, *rest = textwrap.wrap(text, 68) or [""]
+        lines += [f"{name:<32}{first}", *(" " * 32 + each for each in rest)]
     if found.warnings:
         lines += ["", *(line for each in found.warnings for line in _wrapped(f"! {each}"))]
     advice = report.advice()
