@@ -32,6 +32,7 @@ from hub.services.desk import DeskControl, EngineControl
 from hub.services.doorman import Doorman, HubTokens
 from hub.services.web import NoSuchRoute, ServiceHandler, listen, serve_forever
 from hub.sockets import hub_socket, service_socket, unix_url
+from kernel_lib.agents.access import require_panels
 from kernel_lib.config import Home, Ports, StoreUrls
 from kernel_lib.errors import BadData, Refused, TickhubError
 from kernel_lib.keys import read_private_key
@@ -140,6 +141,7 @@ class _Strategies(_Api):
         families = [each.partition(" = ")[2].partition("(")[0] for each in passport.features]
         catalogued = [each for each in families if each.isidentifier() and (_FEATURES / f"{each}.py").is_file()]
         require_access(caller.tier, "feature", *catalogued)
+        require_panels(caller.tier, *passport.features)
         strategy = await self.blocking(lambda: self._accounts.submit(caller.tenant, caller.user, passport.name, bundle))
         await self.record("strategy_submitted", {"hash": strategy.hash, "name": strategy.name})
         self.set_status(201)
