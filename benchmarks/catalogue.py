@@ -24,5 +24,6 @@ CATALOGUE = {
     "link": Benchmark("link", "agent, bridge, bus, desk over loopback: how long, and nothing lost", 1800.0),
     "memory": Benchmark("memory", "a desk with ten strategies: memory, and start to first decision"),
     "inference": Benchmark("inference", "one row through a model, beside the library that trained it"),
+    "sweep": Benchmark("sweep", "a thousand parameter sets, beside vectorbt; a hundred over a million ticks", 900.0),
     "agents": Benchmark("agents", "all sixteen agents and their consensus on one snapshot"),
 }

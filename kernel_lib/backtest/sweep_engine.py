@@ -84,16 +84,18 @@ class Engine:
             A parameter is out of range.
         """
         chosen = self.strategy.with_params(**params) if params else self.strategy
-        widened = copy.copy(chosen)
-        widened.features = dict(chosen.features)
+        wide: dict[str, Any] = {}
         for name, each in chosen.features.items():
-            room = max(self._rooms.get(name, 0), 1 << max(5, (each.state.size - 1).bit_length()))
+            n_own = each.state.size
+            room = max(self._rooms.get(name, 0), 1 << max(5, (n_own - 1).bit_length()))
             self._rooms[name] = room
-            if not hasattr(each, "inputs") and each.state.size < room:
-                wide = copy.copy(each)
-                wide.state = np.concatenate([each.state, np.zeros(room - each.state.size)])
-                widened.features[name] = wide
-        return Proposer(widened, self.instrument, self.account)
+            if n_own < room and -(-n_own // 32) * 32 < room and not hasattr(each, "inputs"):
+                wide[name] = copy.copy(each)
+                wide[name].state = np.concatenate([each.state, np.zeros(room - n_own)])
+        if wide:
+            chosen = copy.copy(chosen)
+            chosen.features = {**chosen.features, **wide}
+        return Proposer(chosen, self.instrument, self.account)
 
 
 class Lane:
