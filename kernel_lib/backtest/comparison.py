@@ -4,18 +4,17 @@ import html
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kernel_lib.backtest.performance import equity_of
-from kernel_lib.backtest.report import shown
 from kernel_lib.backtest.sheet_html import page, picture
-from kernel_lib.backtest.tearsheet import plain
+from kernel_lib.backtest.tearsheet import plain, shown
 from kernel_lib.errors import BadData
 
-if TYPE_CHECKING:
-    from kernel_lib.backtest.report import Report
+#: A :class:`~kernel_lib.backtest.report.Report`; that file uses this one, so it is not imported here.
+Report = Any
 
 __all__ = ["Comparison"]
 

@@ -1,6 +1,6 @@
 """``%%leakcheck``: run a notebook cell, then again with the future of its data cut off, and name what changed.
 
-``%load_ext kernel_lib.backtest.leakcheck`` registers it. ``%%leakcheck`` cuts every array, Series and DataFrame that
+``%load_ext kernel_lib.backtest.leak_magic`` registers it. ``%%leakcheck`` cuts every array, Series and DataFrame that
 the cell reads; ``%%leakcheck prices volume --cuts 20`` cuts the two named. The cell runs once as it stands, and then
 once whole and once for each cut on copies of its data, so what it writes elsewhere it writes again. Variables that the
 cell assigns, columns it adds, functions it defines and features it makes are checked.
@@ -23,7 +23,7 @@ from kernel_lib.errors import BadData
 from kernel_lib.features.feature import Feature
 from kernel_lib.strategy import Strategy
 
-__all__ = ["check_cell", "register"]
+__all__ = ["check_cell", "load_ipython_extension", "register"]
 
 _LEAST_ROWS = 20
 _CUTS = 8
@@ -110,6 +110,11 @@ def check_cell(
             continue
         leaks += report.leaks
     return LeakReport(checked=tuple(checked), leaks=tuple(leaks), cuts=tuple(cuts), unchecked=tuple(unchecked))
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register ``%%leakcheck``; IPython calls it on ``%load_ext kernel_lib.backtest.leak_magic``."""
+    register(shell)
 
 
 def register(shell: Any) -> None:

@@ -2,7 +2,7 @@
 
 ``leakcheck(compute, data)`` computes on everything and again on data cut off at random rows. Where an earlier row of
 the result differs, the computation has seen the future: the first row, its column, and of a Python function the line
-at which its variables began to differ are named. In a notebook ``%load_ext kernel_lib.backtest.leakcheck`` gives the
+at which its variables began to differ are named. In a notebook ``%load_ext kernel_lib.backtest.leak_magic`` gives the
 cell magic ``%%leakcheck``, see :mod:`kernel_lib.backtest.leak_magic`.
 """
 
@@ -18,7 +18,7 @@ from kernel_lib.backtest.leak_trace import Step, recorded
 from kernel_lib.errors import BadData
 from kernel_lib.risk.shown import rows_html
 
-__all__ = ["Leak", "LeakReport", "leakcheck", "load_ipython_extension", "placed"]
+__all__ = ["Leak", "LeakReport", "leakcheck", "placed"]
 
 _TOO_SHORT = (ValueError, IndexError, KeyError, ArithmeticError, BadData)
 
@@ -138,13 +138,6 @@ def leakcheck(compute: Callable[[Any], Any], data: Any, *, n_cuts: int = 20, see
     return LeakReport(
         checked=(name,), leaks=tuple(found.values()), cuts=tuple(sorted(tried)), unchecked=tuple(unchecked[:3])
     )
-
-
-def load_ipython_extension(shell: Any) -> None:
-    """Register ``%%leakcheck``; IPython calls it on ``%load_ext kernel_lib.backtest.leakcheck``."""
-    from kernel_lib.backtest.leak_magic import register
-
-    register(shell)
 
 
 def _cuts(data: Any, total: int, n_cuts: int, seed: int) -> list[int]:

@@ -14,17 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.backtest.bootstrap import block_length, stationary_rows
-from kernel_lib.backtest.prices import resampled_ticks
-from kernel_lib.backtest.replay import Replay, check_ticks, replay
 from kernel_lib.errors import BadData
-from kernel_lib.market.tick import Ticks
 from kernel_lib.risk.series import Floats, complete
 from kernel_lib.risk.shown import rows_html
-from kernel_lib.strategy import Strategy
 
-__all__ = ["MonteCarlo", "monte_carlo_prices", "monte_carlo_returns", "monte_carlo_trades"]
+__all__ = ["STEPS", "MonteCarlo", "check_draws", "monte_carlo_returns", "monte_carlo_trades", "of_parts"]
 
-_STEPS = 250
+STEPS = 250
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -148,7 +144,7 @@ def monte_carlo_trades(
     (True, 10.0)
     """
     profits, start, currency = _trades(trades, deposit)
-    _draws(n_draws)
+    check_draws(n_draws)
     random = np.random.default_rng(seed)
     n_trades = len(profits)
     portion = max(1, 4_000_000 // n_trades)
@@ -160,7 +156,7 @@ def monte_carlo_trades(
         else:
             drawn = random.permuted(np.tile(profits, (n_now, 1)), axis=1)
         parts.append(_summed(start, drawn))
-    return _result("trades", parts, _summed(start, profits[None]), start, currency)
+    return of_parts("trades", parts, _summed(start, profits[None]), start, currency)
 
 
 def monte_carlo_returns(
@@ -192,82 +188,10 @@ def monte_carlo_returns(
         raise BadData("returns must be above -1; nothing compounds after a whole loss")
     if not (math.isfinite(deposit) and deposit > 0):
         raise BadData(f"the deposit must be above 0, it was {deposit!r}")
-    _draws(n_draws)
+    check_draws(n_draws)
     length = block_length(array) if block is None else block
     parts = [_compounded(deposit, array[rows]) for rows in stationary_rows(len(array), length, n_draws, seed)]
-    return _result("returns", parts, _compounded(deposit, array[None]), deposit, currency)
-
-
-def monte_carlo_prices(
-    strategy: Strategy,
-    ticks: Ticks,
-    *,
-    n_draws: int = 100,
-    block: float | None = None,
-    seed: int = 1,
-    progress: bool | None = None,
-    **settings: Any,
-) -> MonteCarlo:
-    """Replay a strategy over markets made of blocks of the recorded moves.
-
-    What the strategy earns on them it earns from the short-term behaviour within a block; what it earned on the record
-    beyond that came of the one history, and may be luck.
-
-    Parameters
-    ----------
-    strategy : Strategy
-    ticks : ndarray of TICK, shape (n_ticks,)
-    n_draws : int
-    block : float or None
-        See :func:`~kernel_lib.backtest.prices.resampled_ticks`.
-    seed : int
-        Draw ``i`` uses the pair ``(seed, i)``.
-    progress : bool or None
-        A progress bar; None: as ``replay`` would show one.
-    **settings
-        Further arguments of :func:`~kernel_lib.backtest.replay.replay`; ``outside`` is refused, as values from
-        outside would not belong to the drawn prices.
-
-    Returns
-    -------
-    MonteCarlo
-
-    Raises
-    ------
-    BadData
-        What ``replay`` refuses, a strategy that reads from outside, or one that was stopped by a fault.
-    """
-    if settings.get("outside") or strategy.channels:
-        raise BadData("values from outside belong to the recorded prices; a strategy that reads them cannot be redrawn")
-    _draws(n_draws)
-    check_ticks(ticks)
-    observed = _whole(replay(strategy, ticks, progress=False, **settings))
-    deposit, grid = observed.book.account.deposit, np.linspace(*observed.span_ns, _STEPS + 1)
-    digits = observed.instrument.digits
-    length = block
-    parts = []
-    for draw in _bar(n_draws, progress, strategy.name):
-        drawn, length = resampled_ticks(ticks, block=length, seed=(seed, draw), digits=digits)
-        parts.append(_followed(_whole(replay(strategy, drawn, progress=False, **settings)), grid))
-    return _result("prices", parts, _followed(observed, grid), deposit, observed.book.account.currency)
-
-
-def _whole(run: Replay) -> Replay:
-    if run.fault:
-        raise BadData(f"a strategy must run to the end to be compared, {run.strategy.name} was stopped: {run.fault}")
-    return run
-
-
-def _followed(run: Replay, grid: Floats) -> tuple[Floats, Floats, Floats]:
-    """Give final equity, drawdown and the path of a run, the latest value at each step."""
-    numbers = run.book.numbers
-    minor = 10.0**run.book.account.digits
-    places = np.searchsorted(run.equity["time_ns"], grid, side="right") - 1
-    path = np.where(places >= 0, run.equity["equity_minor"][np.maximum(places, 0)] / minor, run.book.account.deposit)
-    path[0] = run.book.account.deposit
-    final = run.book.money(numbers["equity_minor"])
-    path[-1] = final
-    return np.array([final]), np.array([100.0 * numbers["drawdown_fraction"]]), path[None]
+    return of_parts("returns", parts, _compounded(deposit, array[None]), deposit, currency)
 
 
 def _summed(start: float, profits: Floats) -> tuple[Floats, Floats, Floats]:
@@ -290,11 +214,11 @@ def _measured(equity: Floats) -> tuple[Floats, Floats, Floats]:
     peaks = np.maximum.accumulate(equity, axis=1)
     falls = 100.0 * ((peaks - equity) / peaks).max(axis=1)
     n_points = equity.shape[1]
-    steps = np.unique(np.linspace(0, n_points - 1, min(n_points, _STEPS + 1)).round().astype(np.int64))
+    steps = np.unique(np.linspace(0, n_points - 1, min(n_points, STEPS + 1)).round().astype(np.int64))
     return equity[:, -1].copy(), falls, equity[:, steps]
 
 
-def _result(
+def of_parts(
     of: str, parts: list[tuple[Floats, Floats, Floats]], observed: tuple[Floats, Floats, Floats], deposit: float,
     currency: str,
 ) -> MonteCarlo:  # fmt: skip
@@ -307,7 +231,7 @@ def _result(
 
 
 def _trades(trades: Any, deposit: float | None) -> tuple[Floats, float, str]:
-    if isinstance(trades, Replay):
+    if hasattr(trades, "trades") and hasattr(trades, "book"):  # a run
         profits: npt.NDArray[np.float64] = trades.trades["net_profit"].to_numpy(dtype=np.float64)
         start, currency = trades.book.account.deposit, trades.book.account.currency
     else:
@@ -320,15 +244,7 @@ def _trades(trades: Any, deposit: float | None) -> tuple[Floats, float, str]:
     return profits, start, currency
 
 
-def _draws(n_draws: int) -> None:
+def check_draws(n_draws: int) -> None:
+    """Check a number of draws: whole, at least 1."""
     if isinstance(n_draws, bool) or not isinstance(n_draws, int | np.integer) or n_draws < 1:
         raise BadData(f"the number of draws must be a whole number of at least 1, it was {n_draws!r}")
-
-
-def _bar(n_draws: int, wanted: bool | None, name: str) -> Any:
-    import sys
-
-    from tqdm.auto import tqdm
-
-    show = wanted if wanted is not None else sys.stderr.isatty() or "ipykernel" in sys.modules
-    return tqdm(range(n_draws), unit="market", desc=name, disable=not show, leave=False)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.backtest.bootstrap import block_length, stationary_rows
-from kernel_lib.backtest.replay import check_ticks
+from kernel_lib.backtest.checked import check_ticks
 from kernel_lib.errors import BadData
 from kernel_lib.market.bar import BAR, Bars
 from kernel_lib.market.tick import Ticks, make_ticks

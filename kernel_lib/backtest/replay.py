@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.backtest.checked import check_ticks
 from kernel_lib.backtest.loop import EQUITY, loop_of, sample_at
 from kernel_lib.backtest.outside import outside_events
-from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
-from kernel_lib.market.tick import TICK, Ticks
+from kernel_lib.market.tick import Ticks
 from kernel_lib.strategy import Proposer, Strategy
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 from kernel_lib.trading.book import Book
@@ -61,11 +61,17 @@ class Replay:
         self.fault = fault
         self.span_ns = span_ns
 
-    def report(self) -> Any:
-        """Give the :class:`~kernel_lib.backtest.report.Report` with statistics and plots."""
+    def report(self, **settings: Any) -> Any:
+        """Give the :class:`~kernel_lib.backtest.report.Report` with statistics and plots.
+
+        Parameters
+        ----------
+        settings
+            What a report may be told: ``n_trials``, ``ticks``, ``benchmark``, ``regimes``, ``hold_out`` and so on.
+        """
         from kernel_lib.backtest.report import Report
 
-        return Report(self)
+        return Report(self, **settings)
 
     @property
     def trades(self) -> Any:
@@ -174,26 +180,6 @@ def replay(
     return Replay(
         strategy, contract, book, events, points[: int(sampler[2])].copy(), len(ticks), seconds, fault, span_ns
     )
-
-
-def check_ticks(ticks: Ticks) -> None:
-    """Refuse an array that a replay cannot believe; the message names the first row that is wrong."""
-    if not isinstance(ticks, np.ndarray) or ticks.dtype != TICK or ticks.ndim != 1:
-        got = f"{ticks.dtype} {ticks.shape}" if isinstance(ticks, np.ndarray) else type(ticks).__name__
-        raise BadData(f"ticks must be a one-dimensional array of dtype TICK (see kernel_lib.market.tick), it was {got}")
-    if len(ticks) == 0:
-        raise BadData("a replay needs at least one tick, it was given none")
-    bid, ask = ticks["bid"], ticks["ask"]
-    wrong = ~(np.isfinite(bid) & np.isfinite(ask) & (bid > 0) & (ask >= bid))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise BadData(
-            f"quotes must be finite, positive and not crossed, tick {row} is {ticks[row]}", source="ticks", line=row
-        )
-    back = np.diff(ticks["time_ns"]) < 0
-    if back.any():
-        row = int(np.argmax(back)) + 1
-        raise BadData(f"times must not go back, tick {row} does; sort by time_ns first", source="ticks", line=row)
 
 
 def _room(n_ticks: int) -> int:

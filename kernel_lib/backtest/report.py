@@ -18,7 +18,7 @@ from kernel_lib.backtest.bootstrap import Interval
 from kernel_lib.backtest.breakdown import breakdown
 from kernel_lib.backtest.honesty import Honesty, honesty_of, intervals_of
 from kernel_lib.backtest.performance import PeriodReturns, Run, held_returns, period_returns, statistics_of
-from kernel_lib.backtest.tearsheet import equity_figure, figures_of
+from kernel_lib.backtest.tearsheet import equity_figure, figures_of, shown
 from kernel_lib.errors import BadData
 from kernel_lib.market.tick import Ticks
 from kernel_lib.trading.book import Book
@@ -206,17 +206,6 @@ def compare(reports: Sequence[Report], *, names: Sequence[str] | None = None) ->
     from kernel_lib.backtest.comparison import Comparison
 
     return Comparison(reports, names)
-
-
-def shown(number: float) -> str:
-    """Show a statistic: whole numbers whole, the others with two decimals or four.
-
-    >>> shown(1234.5), shown(0.12345), shown(7)
-    ('1,234.50', '0.1235', '7')
-    """
-    if isinstance(number, int | np.integer):
-        return f"{number:,}"
-    return "n/a" if math.isnan(number) else f"{number:,.2f}" if abs(number) >= 1 else f"{number:.4f}"
 
 
 def _against(periods: PeriodReturns, benchmark: Any) -> dict[str, float]:

@@ -3,12 +3,12 @@
 import base64
 import html
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kernel_lib.backtest.report import shown
+from kernel_lib.backtest.tearsheet import shown
 
-if TYPE_CHECKING:
-    from kernel_lib.backtest.report import Report
+#: A :class:`~kernel_lib.backtest.report.Report`; that file uses this one, so it is not imported here.
+Report = Any
 
 __all__ = ["notebook_html", "page", "picture", "sheet_html"]
 

@@ -2,13 +2,12 @@
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kernel_lib.backtest.report import shown
-from kernel_lib.backtest.tearsheet import plain
+from kernel_lib.backtest.tearsheet import plain, shown
 
-if TYPE_CHECKING:
-    from kernel_lib.backtest.report import Report
+#: A :class:`~kernel_lib.backtest.report.Report`; that file uses this one, so it is not imported here.
+Report = Any
 
 __all__ = ["write_pdf"]
 

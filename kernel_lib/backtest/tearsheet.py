@@ -11,7 +11,7 @@ from kernel_lib.market.tick import Ticks
 from kernel_lib.risk.drawdown import drawdowns_of_worth
 from kernel_lib.risk.series import Floats
 
-__all__ = ["equity_figure", "figures_of", "plain"]
+__all__ = ["equity_figure", "figures_of", "plain", "shown"]
 
 _MOST_POINTS = 4_000
 
@@ -23,6 +23,17 @@ def plain(text: str) -> str:
     'US\\\\$IDX'
     """
     return text.replace("\\", "\\\\").replace("$", "\\$")
+
+
+def shown(number: float) -> str:
+    """Show a statistic: whole numbers whole, the others with two decimals or four.
+
+    >>> shown(1234.5), shown(0.12345), shown(7)
+    ('1,234.50', '0.1235', '7')
+    """
+    if isinstance(number, int | np.integer):
+        return f"{number:,}"
+    return "n/a" if math.isnan(number) else f"{number:,.2f}" if abs(number) >= 1 else f"{number:.4f}"
 
 
 def equity_figure(run: Run, trades: Any) -> Any:

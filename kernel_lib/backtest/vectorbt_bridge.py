@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib.backtest.replay import Replay, check_ticks, replay
+from kernel_lib.backtest.checked import check_ticks
+from kernel_lib.backtest.replay import Replay, replay
 from kernel_lib.errors import BadData
 from kernel_lib.features.outside import outside
 from kernel_lib.market.bar import bar_length_ns

@@ -227,7 +227,7 @@ def test_the_magic_runs_the_cell_and_gives_the_report(capsys: pytest.CaptureFixt
     shell = InteractiveShell.instance()
     try:
         shell.history_manager.enabled = False
-        shell.run_line_magic("load_ext", "kernel_lib.backtest.leakcheck")
+        shell.run_line_magic("load_ext", "kernel_lib.backtest.leak_magic")
         shell.user_ns["data"] = frame()
         report = shell.run_cell_magic(
             "leakcheck", "data --cuts 4", "data['ahead'] = data['close'].shift(-1)\nprint('ran')"

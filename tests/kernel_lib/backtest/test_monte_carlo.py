@@ -7,7 +7,8 @@ import pytest
 
 from kernel_lib import features as f
 from kernel_lib.backtest import replay
-from kernel_lib.backtest.monte_carlo import monte_carlo_prices, monte_carlo_returns, monte_carlo_trades
+from kernel_lib.backtest.monte_carlo import monte_carlo_returns, monte_carlo_trades
+from kernel_lib.backtest.monte_carlo_prices import monte_carlo_prices
 from kernel_lib.backtest.prices import resampled_bars, resampled_ticks, with_spread
 from kernel_lib.errors import BadData
 from kernel_lib.market.bars import bars
