@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, typeof
 
+from kernel_lib.backtest.checked import check_ticks
 from kernel_lib.backtest.loop import EQUITY, loop_of, sample
 from kernel_lib.backtest.outside import outside_events
-from kernel_lib.backtest.replay import check_ticks, replay
+from kernel_lib.backtest.replay import replay
 from kernel_lib.backtest.sweep_totals import TOTALS, close_totals, fold_rows, open_totals
 from kernel_lib.errors import BadData, Misconfigured
 from kernel_lib.machine_code import entry_point
