@@ -1,5 +1,50 @@
-"""Replay of recorded ticks through the same compiled step as live, and the report on it."""
+"""Replay of recorded ticks through the same compiled step as live, and what can be believed of it.
+
+``replay`` runs once, ``sweep.sweep`` many parameter sets, ``walkforward.walkforward`` chooses them where they are not
+judged; the rest looks at what came out. What is heavy is imported when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from kernel_lib.backtest.replay import Replay, replay
 
-__all__ = ["Replay", "replay"]
+if TYPE_CHECKING:
+    from kernel_lib.backtest.costs import cost_sensitivity
+    from kernel_lib.backtest.monte_carlo import monte_carlo_returns, monte_carlo_trades
+    from kernel_lib.backtest.monte_carlo_prices import monte_carlo_prices
+    from kernel_lib.backtest.report import Report, compare
+    from kernel_lib.backtest.sweep_price import Quota, price
+    from kernel_lib.backtest.vectorbt_bridge import from_signals, to_vectorbt
+
+__all__ = [
+    "Quota",
+    "Replay",
+    "Report",
+    "compare",
+    "cost_sensitivity",
+    "from_signals",
+    "monte_carlo_prices",
+    "monte_carlo_returns",
+    "monte_carlo_trades",
+    "price",
+    "replay",
+    "to_vectorbt",
+]
+
+_LATER = {
+    "Quota": "sweep_price", "Report": "report", "compare": "report", "cost_sensitivity": "costs",
+    "from_signals": "vectorbt_bridge", "monte_carlo_prices": "monte_carlo_prices",
+    "monte_carlo_returns": "monte_carlo", "monte_carlo_trades": "monte_carlo", "price": "sweep_price",
+    "to_vectorbt": "vectorbt_bridge",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

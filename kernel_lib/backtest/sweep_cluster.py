@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.backtest.sweep_engine import Engine, empty_totals
+from kernel_lib.backtest.sweep_lanes import run_sets
 from kernel_lib.errors import Misconfigured
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategy import load_strategy
@@ -29,8 +30,6 @@ def run_chunk(
     source: str, entry: str, params: dict[str, Any], ticks: Ticks, setup: tuple[Any, ...], sets: list[dict[str, Any]]
 ) -> tuple[npt.NDArray[np.void], list[str], str]:
     """Run some sets in a worker's process; give their totals, the reasons against them, and why it was slow."""
-    from kernel_lib.backtest.sweep import run_sets
-
     engine = Engine(load_strategy(source, entry, params=params), ticks, *setup)
     totals, done, reasons = empty_totals(len(sets)), np.zeros(len(sets), bool), [""] * len(sets)
     run_sets(engine, sets, totals, done, reasons, threads=1)

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from kernel_lib.backtest.grid import Grid, check_names, parameter_sets, random_sets
-from kernel_lib.backtest.sweep import run_sets
 from kernel_lib.backtest.sweep_engine import Engine, empty_totals
+from kernel_lib.backtest.sweep_lanes import run_sets
 from kernel_lib.backtest.sweep_result import Sweep, score_sign
 from kernel_lib.backtest.sweep_totals import joined_totals
 from kernel_lib.errors import BadData, Misconfigured
