@@ -17,6 +17,7 @@ Routes, below ``/services/api``; every answer is JSON, every refusal ``{"error",
 
 import asyncio
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -39,6 +40,7 @@ from kernel_lib.keys import read_private_key
 from kernel_lib.passport import (
     MAX_BUNDLE_BYTES,
     Approval,
+    Passport,
     decode_passport,
     for_reading,
     sign_approval,
@@ -141,6 +143,7 @@ class _Strategies(_Api):
         families = [each.partition(" = ")[2].partition("(")[0] for each in passport.features]
         catalogued = [each for each in families if each.isidentifier() and (_FEATURES / f"{each}.py").is_file()]
         require_access(caller.tier, "feature", *catalogued)
+        require_access(caller.tier, "model", *_learners(passport))
         require_panels(caller.tier, *passport.features)
         strategy = await self.blocking(lambda: self._accounts.submit(caller.tenant, caller.user, passport.name, bundle))
         await self.record("strategy_submitted", {"hash": strategy.hash, "name": strategy.name})
@@ -156,6 +159,12 @@ class _Strategy(_Api):
         if bundle is None:
             raise Refused("unknown_strategy", f"no strategy {bundle_hash[:12]} of this tenant")
         self.answer({"hash": bundle_hash, **for_reading(decode_passport(bundle))})
+
+
+def _learners(passport: Passport) -> list[str]:
+    # As a passport lists a model's prediction: "up = predicted(name='direction', learner='xgboost', bars='1h')".
+    listed = (re.fullmatch(r"\w+ = predicted\(.*\blearner='(\w+)'.*\)", each) for each in passport.features)
+    return [each[1] for each in listed if each is not None]
 
 
 class _Approve(_Api):

@@ -61,8 +61,8 @@ def predicted(
             f"model {name!r} must be given {', '.join(model.features)} in this order, it was given {', '.join(inputs)}"
         )
     return Evaluated(
-        "predicted", {"name": name}, _Predictor(model), inputs, outputs=tuple(model.outputs), bars=bars,
-        files={name: bundle}, doc=predicted.__doc__ or "",
+        "predicted", {"name": name, "learner": card.learner}, _Predictor(model), inputs,
+        outputs=tuple(model.outputs), bars=bars, files={name: bundle}, doc=predicted.__doc__ or "",
     )  # fmt: skip
 
 

@@ -315,5 +315,13 @@ def test_features_of_a_higher_tier_are_refused_by_name(
     refused = api[0].post(f"{PREFIX}/strategies", content=passport.encode(), headers=token(author))
     assert (refused.status_code, refused.json()["error"]) == (403, "tier")
     assert "the feature rsi needs the pro tier" in refused.json()["message"]
+    for listed, needed in (
+        ("up = predicted(name='d', learner='xgboost', bars='1h')", "the model xgboost needs the pro tier"),
+        ("p = consensus(tier='enterprise', bars='5m')", "needs the enterprise tier"),
+    ):
+        closed = msgspec.structs.replace(passport, features=[listed])
+        answer = api[0].post(f"{PREFIX}/strategies", content=closed.encode(), headers=token(author))
+        assert (answer.status_code, answer.json()["error"]) == (403, "tier")
+        assert needed in answer.json()["message"]
     allowed = msgspec.structs.replace(passport, features=passport.features[:2])
     assert api[0].post(f"{PREFIX}/strategies", content=allowed.encode(), headers=token(author)).status_code == 201
