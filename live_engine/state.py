@@ -75,8 +75,9 @@ class StrategyState(msgspec.Struct, frozen=True, kw_only=True):
 class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     """A tenant's desk.
 
-    ``latency_us`` maps a stage (``agent_to_bridge``, ``bridge_to_desk``, ``decision``, ``journal``, ``tick_to_order``)
-    to ``n``, ``p50``, ``p99``, ``max``. ``refused`` maps a bundle's hash to why the engine does not run it.
+    ``latency_us`` maps a stage (``agent_to_bridge``, ``bridge_to_desk``, ``decision``, ``agent_to_decision``,
+    ``tick_to_order``) to ``n``, ``p50``, ``p99``, ``max``. ``refused`` maps a bundle's hash to why the engine does not
+    run it.
     """
 
     tenant: str

@@ -178,7 +178,7 @@ class StrategyHost:
                 line.send(wire.TICK_FRAME.pack(wire.TICK, slot, epoch, seq, cpu, time_ns, bid, ask, view))
             for seq, question in enumerate(questions, before + 1):
                 slot, frame = question.slot, line.receive()
-                if len(frame) == wire.PROPOSAL_FRAME.size:
+                if _proposes(frame):
                     answers[slot] = wire.checked_proposal(frame, slot, epoch, seq)
                     self.slots[slot].since.append(question)
                 else:
@@ -238,7 +238,7 @@ class StrategyHost:
                 seq = self._next()
                 self._send(wire.TICK_FRAME.pack(wire.TICK, slot, self._epoch, seq, NOWHERE, *question[1:]))
                 frame = self._receive(self.config.answer_s * 8)
-                if len(frame) != wire.PROPOSAL_FRAME.size:
+                if not _proposes(frame):
                     return Fault(_fault_text(frame, slot, self._epoch, seq))
                 wire.checked_proposal(frame, slot, self._epoch, seq)
         except TimeoutError:
@@ -310,6 +310,11 @@ class StrategyHost:
 
 def _reason(error: Exception) -> str:
     return _GONE if isinstance(error, ConnectionError) else _printable(str(error).encode())
+
+
+def _proposes(frame: memoryview) -> bool:
+    # By its kind too: the words of a fault may be just as long.
+    return len(frame) == wire.PROPOSAL_FRAME.size and frame[0] == wire.PROPOSAL
 
 
 def _fault_text(frame: memoryview, slot: int, epoch: int, seq: int) -> str:

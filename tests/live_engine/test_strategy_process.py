@@ -215,3 +215,13 @@ def test_a_strategy_that_is_alone_is_served_without_python_and_answers_the_same(
     fault = host.ask(tick(60, 1))[1]
     assert isinstance(fault, Fault)
     assert "ZeroDivisionError" in fault.reason
+
+
+def test_a_fault_whose_words_are_as_long_as_an_answer_is_read_as_a_fault(host: StrategyHost) -> None:
+    words = "x" * (wire.PROPOSAL_FRAME.size - wire.HEADER.size - len("ValueError: "))
+    assert host.add(1, load_of(STEADY, "steady")) is None
+    assert host.add(2, load_of(plain(f"    raise ValueError('{words}')\n"), "bad")) is None
+    answers = host.ask(tick(1, 2, 1))
+    assert answers[2] == Fault(f"ValueError: {words}")
+    assert isinstance(answers[1], Answer)
+    assert host.restarts == 0
