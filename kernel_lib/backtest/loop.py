@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit, typeof
 
+from kernel_lib.backtest.checked import OPEN_TICK
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategy import Proposer
 from kernel_lib.trading import dispose
@@ -23,14 +24,37 @@ def loop_of(proposer: Proposer, arguments: tuple[Any, ...]) -> Callable[..., int
     """Give the fastest loop that the strategy allows, compiled for arguments like these.
 
     ``loop(ticks, start, stop, ...)`` runs ticks ``start`` to ``stop`` and gives where it stopped: before ``stop`` when
-    the rows of the book must be drained first.
+    the rows of the book must be drained first. Where the ticks are of dtype
+    :data:`~kernel_lib.backtest.checked.OPEN_TICK`, each is followed by the rest of its bar, which only features see.
     """
-    loop: Any = _CutLoop(proposer) if proposer.evaluates else _whole_loop(proposer.step.propose)
-    return loop if proposer.compiles(loop, arguments) else _plain_loop(proposer)
+    finish = _finish if arguments[0].dtype == OPEN_TICK else _nothing
+    loop: Any = _CutLoop(proposer, finish) if proposer.evaluates else _whole_loop(proposer.step.propose, finish)
+    return loop if proposer.compiles(loop, arguments) else _plain_loop(proposer, finish is _finish)
+
+
+@njit(nogil=True, inline="always")
+def _nothing(forming, tick):  # type: ignore[no-untyped-def]
+    pass
+
+
+@njit(nogil=True)
+def _finish(forming, tick):  # type: ignore[no-untyped-def]
+    """Let the forming bars see the rest of the bar that a tick opened."""
+    for f in forming:
+        f.high = max(f.high, tick.high)
+        f.low = min(f.low, tick.low)
+        f.close = tick.close
+        f.volume += tick.volume - 1.0
+        f.spread = tick.spread
+
+
+@njit(nogil=True)
+def _finish_at(forming, ticks, at):  # type: ignore[no-untyped-def]
+    _finish(forming, ticks[at])
 
 
 @lru_cache(maxsize=32)
-def _whole_loop(propose: Callable[..., Any]) -> Callable[..., int]:
+def _whole_loop(propose: Callable[..., Any], finish: Callable[..., None]) -> Callable[..., int]:
     catch_up, quote, settle = dispose.catch_up, dispose.quote, dispose.settle
     unmoved, on_target = dispose.unmoved, dispose.on_target
 
@@ -61,6 +85,7 @@ def _whole_loop(propose: Callable[..., Any]) -> Callable[..., int]:
             )
             if not unmoved(b, target, units, status):
                 on_target(s, target, units, stop_points, take_points, status)
+            finish(forming, tick)
         return stop
 
     loop: Callable[..., int] = run
@@ -68,7 +93,9 @@ def _whole_loop(propose: Callable[..., Any]) -> Callable[..., int]:
 
 
 @lru_cache(maxsize=32)
-def _cut_loop(advance: Callable[..., Any], decide: Callable[..., Any]) -> Callable[..., int]:
+def _cut_loop(
+    advance: Callable[..., Any], decide: Callable[..., Any], finish: Callable[..., None]
+) -> Callable[..., int]:
     catch_up, quote, settle = dispose.catch_up, dispose.quote, dispose.settle
     unmoved, on_target = dispose.unmoved, dispose.on_target
 
@@ -102,6 +129,7 @@ def _cut_loop(advance: Callable[..., Any], decide: Callable[..., Any]) -> Callab
             target, units, stop_points, take_points, status = decide(fs, m, z, v, time_ns, tick.bid, tick.ask, p)
             if not unmoved(b, target, units, status):
                 on_target(s, target, units, stop_points, take_points, status)
+            finish(forming, tick)
         return stop
 
     loop: Callable[..., int] = run
@@ -111,9 +139,9 @@ def _cut_loop(advance: Callable[..., Any], decide: Callable[..., Any]) -> Callab
 class _CutLoop:
     """The compiled loop of a strategy with evaluated features, and the evaluations between its parts."""
 
-    def __init__(self, proposer: Proposer) -> None:
+    def __init__(self, proposer: Proposer, finish: Callable[..., None]) -> None:
         self._proposer = proposer
-        self._loop: Any = _cut_loop(proposer.step.advance_half, proposer.step.decide_half)
+        self._loop: Any = _cut_loop(proposer.step.advance_half, proposer.step.decide_half, finish)
 
     def compile(self, types: tuple[Any, ...]) -> None:
         """Compile the loop, as numba's functions do."""
@@ -125,7 +153,7 @@ class _CutLoop:
             at = self._loop(ticks, at, stop, *rest, answered)
             if not self._proposer.memory["evaluate"][0]:
                 return int(at)
-            time_ns, bid, ask = ticks[at].item()
+            time_ns, bid, ask = ticks[at].item()[:3]
             self._proposer.evaluate(time_ns, bid, ask, rest[4].seen)
             answered = True
 
@@ -145,7 +173,7 @@ def sample(points, sampler, lowest, b, time_ns):  # type: ignore[no-untyped-def]
     sampler[1] += ((time_ns - sampler[1]) // sampler[0] + 1) * sampler[0]
 
 
-def _plain_loop(proposer: Proposer) -> Callable[..., int]:
+def _plain_loop(proposer: Proposer, whole_bars: bool) -> Callable[..., int]:
     """The same loop in Python, for a decision that numba cannot compile."""
 
     def run(ticks: Ticks, start: int, stop: int, *rest: Any) -> int:
@@ -154,7 +182,7 @@ def _plain_loop(proposer: Proposer) -> Callable[..., int]:
         for i in range(start, stop):
             if book.n_out > arrays.out.size - MAX_ROWS_PER_EVENT:
                 return i
-            time_ns, bid, ask = ticks[i].item()
+            time_ns, bid, ask = ticks[i].item()[:3]
             if time_ns >= sampler[1]:
                 sample_at(points, sampler, lowest, arrays.book, time_ns)
             while sampler[3] < len(told) and told["time_ns"][sampler[3]] <= time_ns:
@@ -163,6 +191,8 @@ def _plain_loop(proposer: Proposer) -> Callable[..., int]:
             dispose.on_tick(arrays, time_ns, bid, ask, 0)
             lowest[0] = min(lowest[0], book.equity_minor)
             dispose.on_target(arrays, *proposer.on_tick(time_ns, bid, ask, arrays.seen))
+            if whole_bars:
+                _finish_at(proposer.forming, ticks, i)
         return stop
 
     return run

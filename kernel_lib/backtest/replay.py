@@ -7,14 +7,17 @@ curve and, by ``.report()``, the statistics.
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib.backtest.checked import check_ticks
+from kernel_lib.backtest.bar_ticks import ticks_from_bars
+from kernel_lib.backtest.checked import check_lengths, check_ticks
 from kernel_lib.backtest.loop import EQUITY, loop_of, sample_at
 from kernel_lib.backtest.outside import outside_events
+from kernel_lib.errors import BadData
+from kernel_lib.market.bar import BAR, Bars
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
 from kernel_lib.market.tick import Ticks
@@ -93,8 +96,10 @@ class Replay:
 
 def replay(
     strategy: Strategy,
-    ticks: Ticks,
+    ticks: Ticks | Bars,
     *,
+    mode: Literal["ticks", "m1", "open"] = "ticks",
+    spread_points: int | None = None,
     instrument: Instrument | str = "EURUSD",
     account: AccountConfig | None = None,
     limits: RiskLimits | None = None,
@@ -103,13 +108,18 @@ def replay(
     outside: Mapping[str, Any] | None = None,
     progress: bool | None = None,
 ) -> Replay:
-    """Run a strategy over recorded ticks.
+    """Run a strategy over recorded ticks, or over bars.
 
     Parameters
     ----------
     strategy : Strategy
-    ticks : ndarray of TICK, shape (n_ticks,)
+    ticks : ndarray of TICK, shape (n_ticks,), or of BAR, shape (n_bars,)
         Validated and in order of time; ``kernel_lib.importers.read_ticks`` and ``kernel_lib.client.ticks`` give such.
+    mode : {"ticks", "m1", "open"}
+        How bars are replayed: as the ticks that MetaTrader 5's tester makes of them, or by their opening prices only,
+        see :func:`~kernel_lib.backtest.bar_ticks.ticks_from_bars`. Ticks are ``"ticks"``.
+    spread_points : int or None
+        With bars: the spread to reckon with. None: what the bars carry.
     instrument : Instrument or str
         Contract data, or the symbol of a typical retail contract.
     account, limits, costs
@@ -129,11 +139,16 @@ def replay(
     Raises
     ------
     BadData
-        No ticks, another dtype, times that go back, or quotes that are not positive, finite and uncrossed.
+        No ticks, another dtype, times that go back, or quotes that are not positive, finite and uncrossed; bars that
+        :func:`~kernel_lib.backtest.bar_ticks.ticks_from_bars` refuses.
     Misconfigured
-        A number of the configuration is out of range.
+        A number of the configuration is out of range, or the strategy's bars are shorter than those given.
     """
     contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
+    if mode != "ticks":
+        ticks = ticks_from_bars(ticks, mode, instrument=contract, spread_points=spread_points)
+    elif isinstance(ticks, np.ndarray) and ticks.dtype == BAR:
+        raise BadData('bars are replayed with mode="m1" or mode="open", it was "ticks"')
     check_ticks(ticks)
     if params:
         strategy = strategy.with_params(**params)
@@ -141,6 +156,7 @@ def replay(
     book = Book(contract, account, limits or RiskLimits(), costs or Costs())
     book.arrays = book.arrays._replace(out=np.zeros(_room(len(ticks)), EVENT))
     proposer = Proposer(strategy, contract, account)
+    check_lengths(ticks, proposer.lengths)
     span_ns = int(ticks["time_ns"][0]), int(ticks["time_ns"][-1])
     sampler = np.zeros(4, np.int64)  # interval, next sample's time, points taken; values from outside told
     sampler[0] = max(10**9, -(-(span_ns[1] - span_ns[0] + 1) // _MAX_POINTS))

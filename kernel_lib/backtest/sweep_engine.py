@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, typeof
 
-from kernel_lib.backtest.checked import check_ticks
+from kernel_lib.backtest.checked import check_lengths, check_ticks
 from kernel_lib.backtest.loop import EQUITY, loop_of, sample
 from kernel_lib.backtest.outside import outside_events
 from kernel_lib.backtest.replay import replay
@@ -96,7 +96,9 @@ class Engine:
         if wide:
             chosen = copy.copy(chosen)
             chosen.features = {**chosen.features, **wide}
-        return Proposer(chosen, self.instrument, self.account)
+        proposer = Proposer(chosen, self.instrument, self.account)
+        check_lengths(self.ticks, proposer.lengths)
+        return proposer
 
 
 class Lane:
@@ -185,7 +187,8 @@ def _fold_replay(events, points, book, span_ns, totals):  # type: ignore[no-unty
 
 def _work_of(proposer: Proposer, arguments: tuple[Any, ...]) -> Callable[..., Any] | None:
     """Give the compiled run for a composed source, None where Python has a part in it."""
-    if proposer.step.propose not in _works:
+    key = proposer.step.propose, arguments[0].dtype
+    if key not in _works:
         ticks, fs, forming, memory, sizing, s, sampler, points, lowest, told, p = arguments[:11]
         loop: Any = loop_of(
             proposer, (ticks, 0, 0, fs, forming, memory, sizing, s, sampler, points, lowest, told, p)
@@ -197,8 +200,8 @@ def _work_of(proposer: Proposer, arguments: tuple[Any, ...]) -> Callable[..., An
         work.compile(types)
         if len(_works) >= 64:
             _works.clear()
-        _works[proposer.step.propose] = entry_point(work, types)
-    return _works[proposer.step.propose]
+        _works[key] = entry_point(work, types)
+    return _works[key]
 
 
 _works: dict[Any, Callable[..., Any]] = {}

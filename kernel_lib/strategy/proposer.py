@@ -75,6 +75,11 @@ class Proposer:
         self._remembered = [each.feature.beginning for each in plan.questions]
 
     @property
+    def lengths(self) -> list[int]:
+        """Lengths of the bars that its features or decision are on, in nanoseconds."""
+        return self._plan.lengths
+
+    @property
     def evaluates(self) -> bool:
         """Some of its features are evaluated by Python, so that the step is cut in two."""
         return bool(self._plan.questions)
