@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from kernel_lib.backtest.costs import cost_sensitivity
     from kernel_lib.backtest.monte_carlo import monte_carlo_returns, monte_carlo_trades
     from kernel_lib.backtest.monte_carlo_prices import monte_carlo_prices
+    from kernel_lib.backtest.parity_run import EngineSide, Parity, parity
     from kernel_lib.backtest.report import Report, compare
     from kernel_lib.backtest.sweep_price import Quota, price
     from kernel_lib.backtest.vectorbt_bridge import from_signals, to_vectorbt
 
 __all__ = [
+    "EngineSide",
+    "Parity",
     "Quota",
     "Replay",
     "Report",
@@ -27,12 +30,14 @@ __all__ = [
     "monte_carlo_prices",
     "monte_carlo_returns",
     "monte_carlo_trades",
+    "parity",
     "price",
     "replay",
     "to_vectorbt",
 ]
 
 _LATER = {
+    "EngineSide": "parity_run", "Parity": "parity_run", "parity": "parity_run",
     "Quota": "sweep_price", "Report": "report", "compare": "report", "cost_sensitivity": "costs",
     "from_signals": "vectorbt_bridge", "monte_carlo_prices": "monte_carlo_prices",
     "monte_carlo_returns": "monte_carlo", "monte_carlo_trades": "monte_carlo", "price": "sweep_price",
