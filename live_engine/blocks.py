@@ -38,8 +38,10 @@ class OpenBlock(msgspec.Struct):
 
     def age_ns(self, time_ns: int) -> int:
         """How old the tick of ``time_ns`` was when the desk took it, by the clocks of terminal and engine."""
-        sent_ns = self.block.bridge_ns or self.block.read_ns
-        return max(0, self.block.terminal_ns - time_ns) + max(0, self.inbound.received_ns - sent_ns)
+        block = self.block
+        waited = block.terminal_ns - time_ns
+        travelled = self.inbound.received_ns - (block.bridge_ns or block.read_ns)
+        return (waited if waited > 0 else 0) + (travelled if travelled > 0 else 0)
 
 
 def open_block(inbound: Inbound) -> OpenBlock:

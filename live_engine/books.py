@@ -6,9 +6,6 @@ Nothing here reads a clock, writes a record or talks to anyone. Rows that a book
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
 from kernel_lib.errors import BadData
 from kernel_lib.trading.record import Control, State, Status
 from kernel_lib.wire import OutsideValue, Report, TickBlock, decode
@@ -22,7 +19,8 @@ from live_engine.strategy_wire import Answer
 
 __all__ = ["Books"]
 
-Given = Callable[[Slot, npt.NDArray[np.void]], None]
+_BAD_TARGET = int(Status.BAD_TARGET)
+Given = Callable[[Slot, bytes], None]
 
 
 class Books:
@@ -36,7 +34,7 @@ class Books:
     Attributes
     ----------
     given : callable
-        Takes the rows that one slot's book gave.
+        Takes the rows that one slot's book gave, as bytes of EVENT records.
     told : callable
         Takes a value from outside for one slot: from another instrument's tick.
     open : OpenBlock or None
@@ -118,11 +116,12 @@ class Books:
         answers = answer(questions)
         for slot in slots:
             given = answers.get(slot.number, HOLD)
-            if given.status >= int(Status.BAD_TARGET):
+            if given.status >= _BAD_TARGET:
                 slot.faulted = True
                 slot.reason = slot.reason or Status(given.status).name.lower().replace("_", " ")
             slot.book.on_target(*given)
-            self._emit(slot)
+            if slot.book.has_rows:
+                self.given(slot, slot.book.drain_bytes())
         return True
 
     def on_report(self, inbound: Inbound) -> None:
@@ -228,4 +227,4 @@ class Books:
 
     def _emit(self, slot: Slot) -> None:
         if slot.book.has_rows:
-            self.given(slot, slot.book.drain())
+            self.given(slot, slot.book.drain_bytes())

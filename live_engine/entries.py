@@ -164,9 +164,9 @@ def unpack_proposals(payload: bytes) -> tuple[int, npt.NDArray[np.void]]:
     return _INDEX.unpack_from(payload)[0], np.frombuffer(payload, PROPOSAL, offset=_INDEX.size)
 
 
-def pack_rows(slot: int, rows: npt.NDArray[np.void]) -> bytes:
-    """Encode what one book gave."""
-    return _INDEX.pack(slot) + rows.tobytes()
+def pack_rows(slot: int, rows: bytes) -> bytes:
+    """Encode what one book gave, bytes of EVENT records."""
+    return _INDEX.pack(slot) + rows
 
 
 def unpack_rows(payload: bytes) -> tuple[int, npt.NDArray[np.void]]:

@@ -12,6 +12,7 @@ __all__ = ["HOLD", "Proposers", "ask_all"]
 
 #: The answer of a strategy that is not asked.
 HOLD = Answer(0.0, 0, 0, 0, int(Status.HOLD))
+_BAD_TARGET = int(Status.BAD_TARGET)
 
 
 class Proposers(Protocol):
@@ -41,16 +42,14 @@ def ask_all(proposers: Proposers, questions: list[Question]) -> tuple[dict[int, 
     """
     answers: dict[int, Answer] = {}
     faults: dict[int, Fault] = {}
-    if not questions:
-        return answers, faults
-    for slot, answer in proposers.ask(questions).items():
+    for slot, answer in proposers.ask(questions).items() if questions else ():
         if isinstance(answer, Fault):
             faults[slot] = answer
             status = Status.TIMEOUT if answer.timeout else Status.RAISED
             answers[slot] = Answer(math.nan, 0, 0, 0, int(status))
             continue
         answers[slot] = answer
-        if answer.status == int(Status.BAD_TARGET):
+        if answer.status == _BAD_TARGET:
             faults[slot] = Fault(f"the target must be from -1 to 1, it was {answer.target}")
             proposers.remove(slot)
     return answers, faults

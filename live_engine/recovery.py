@@ -22,7 +22,7 @@ from live_engine.strategy_wire import Answer
 __all__ = ["recover"]
 
 
-def recover(books: Books, snapshot: Path, directory: Path, last_seq: int) -> list[tuple[Slot, npt.NDArray[np.void]]]:
+def recover(books: Books, snapshot: Path, directory: Path, last_seq: int) -> list[tuple[Slot, bytes]]:
     """Put the books where the last snapshot was taken, then feed them the journal's records behind it.
 
     Parameters
@@ -58,9 +58,9 @@ def recover(books: Books, snapshot: Path, directory: Path, last_seq: int) -> lis
 class _Recovery:
     def __init__(self, books: Books) -> None:
         self.books = books
-        self.owed: list[tuple[Slot, npt.NDArray[np.void]]] = []
+        self.owed: list[tuple[Slot, bytes]] = []
 
-    def give_again(self, slot: Slot, rows: npt.NDArray[np.void]) -> None:
+    def give_again(self, slot: Slot, rows: bytes) -> None:
         self.owed.append((slot, rows))
 
     def apply(self, record: Record) -> None:

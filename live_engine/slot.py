@@ -10,7 +10,7 @@ from kernel_lib.passport import Approval, Approved, Passport
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import State
 from kernel_lib.wire import AccountState, Report
-from live_engine.broker import magic_of, never_sent, order_key
+from live_engine.broker import Intents, magic_of, never_sent, order_key
 from live_engine.entries import SlotSnapshot
 from live_engine.state import OrderState, PositionState, StrategyState
 from live_engine.strategy_process import Question, Told
@@ -42,6 +42,7 @@ class Slot:
         self.paper = self.approval.mode == "paper"
         costs = self.passport.costs if self.paper else None
         self.book = Book(self.passport.instrument, self.passport.account, self.approval.limits, costs)
+        self.intents = Intents(self.passport, self.approval.agent, self.magic)
         self.proposer = b""
         self.since: list[Question | Told] = []
         self.faulted = False

@@ -11,16 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from kernel_lib.errors import BadData
 from kernel_lib.passport import Approved
-from kernel_lib.trading.record import Control, Kind
+from kernel_lib.trading.record import Control
 from kernel_lib.wire import AccountState, OrderIntent, OutsideValue, Report, decode
 from live_engine import entries
 from live_engine.books import Books
-from live_engine.broker import intent_of
 from live_engine.desk_state import desk_state
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, StartedEntry
 from live_engine.journal import Journal, JournalConfig
@@ -35,7 +32,6 @@ from live_engine.strategy_wire import Answer
 __all__ = ["Desk", "DeskConfig", "Proposers"]
 
 _STAGES = ("agent_to_bridge", "bridge_to_desk", "decision", "agent_to_decision", "tick_to_order")
-_ORDER = int(Kind.ORDER)
 _log = logging.getLogger("tickhub.desk")
 
 
@@ -298,20 +294,18 @@ class Desk:
             self.stages["decision"].add(time.perf_counter_ns() - began)
         return looked
 
-    def _given(self, slot: Slot, rows: npt.NDArray[np.void]) -> None:
+    def _given(self, slot: Slot, rows: bytes) -> None:
         """What a book gave: into the journal, then orders to the broker."""
         self.journal.append(entries.ROWS, entries.pack_rows(slot.number, rows), hold=self.books.open is not None)
-        orders = [at for at, kind in enumerate(rows["kind"].tolist()) if kind == _ORDER]
-        if not orders:
+        intents = slot.intents.of(rows, self._clock())
+        if not intents:
             return
         if not slot.paper:
-            intents = [
-                intent_of(rows[at], slot.passport, slot.approval.agent, slot.magic, self._clock()) for at in orders
-            ]
             self.journal.flush()  # whatever the disk, the kernel has it
             self.journal.wait_durable(self.journal.last_seq)
             for intent in intents:
                 self._send(intent)
+            slot.intents.prepare(int(slot.book.arrays.book["next_order_id"][0]))
         if self._received_at:
             self.stages["tick_to_order"].add(time.perf_counter_ns() - self._received_at)
 

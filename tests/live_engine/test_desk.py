@@ -123,7 +123,7 @@ def test_a_journal_that_says_otherwise_is_broken(ticks: Ticks, quick: Any, tmp_p
     feed(desk, blocks_of(ticks[:2000], [25] * 80))
     rows = desk.slots[1].book.drain()
     forged = np.zeros(1, rows.dtype)
-    desk.journal.append(entries.ROWS, entries.pack_rows(1, forged))
+    desk.journal.append(entries.ROWS, entries.pack_rows(1, forged.tobytes()))
     crash(desk)
     with pytest.raises(Broken, match="must give again what it gave"):
         open_desk(tmp_path)
