@@ -64,6 +64,8 @@ class Rerun:
         In order.
     ages_ns : ndarray of int64 or None
         How old each tick was when the desk took it; None: fresh.
+    follow : sequence of tuple
+        Answers to the first ticks that the book gets in place of the strategy's: so a run begins where another stood.
 
     Attributes
     ----------
@@ -76,6 +78,7 @@ class Rerun:
     def __init__(
         self, strategy: Strategy, ticks: Ticks, *, instrument: Instrument, account: AccountConfig, limits: RiskLimits,
         costs: Costs | None, events: Sequence[Event] = (), ages_ns: npt.NDArray[np.int64] | None = None,
+        follow: Sequence[tuple[float, int, int, int, int]] = (),
     ) -> None:  # fmt: skip
         self.strategy, self.ticks = strategy, ticks
         self.book = Book(instrument, account, limits, costs)
@@ -86,6 +89,7 @@ class Rerun:
         self._parts: list[npt.NDArray[np.void]] = []
         self._events, self._next = list(events), 0
         self._ages = ages_ns
+        self._follow = follow
         limit_ns = limits.max_quote_age_ms * 1_000_000
         self._stale = np.zeros(0, np.int64) if ages_ns is None else np.flatnonzero(ages_ns > limit_ns)
         self._last: tuple[Any, Any] | None = None
@@ -102,7 +106,7 @@ class Rerun:
         while self.at < stop:
             self._take_events()
             until = min(stop, self._next_event(), self._next_stale())
-            if until - self.at >= _STRETCH:
+            if until - self.at >= _STRETCH and self.at >= len(self._follow):
                 self._stretch(until)
             else:
                 self._step()
@@ -153,7 +157,7 @@ class Rerun:
             self._put_out(error)
             answer = (math.nan, 0, 0, 0, _RAISED)
         else:
-            self.book.on_target(*answer)
+            self.book.on_target(*(self._follow[self.at - 1] if self.at <= len(self._follow) else answer))
         self._last = seen, answer
         self._drain()
 

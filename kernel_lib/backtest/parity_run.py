@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from kernel_lib.backtest.checked import check_ticks
 from kernel_lib.backtest.outside import outside_events
-from kernel_lib.backtest.parity_certificate import Certificate, certificate_of
 from kernel_lib.backtest.parity_engine import EngineRun, run_engine
 from kernel_lib.backtest.parity_gap import Gap, Side, explain
 from kernel_lib.backtest.parity_job import Job
 from kernel_lib.backtest.parity_moment import Moment
 from kernel_lib.backtest.parity_rerun import Rerun, events_told, tick_of_row
 from kernel_lib.backtest.replay import Replay, replay
+from kernel_lib.certificate import Certificate, certificate_of
 from kernel_lib.errors import BadData, StrategyFault
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
@@ -94,7 +94,7 @@ class Parity:
         return self.gap is None
 
     def certificate(self) -> Certificate:
-        """State the comparison as canonical bytes, see :mod:`~kernel_lib.backtest.parity_certificate`.
+        """State the comparison as canonical bytes, see :mod:`kernel_lib.certificate`.
 
         Made here it is a claim; the platform's own run of the comparison signs it.
         """

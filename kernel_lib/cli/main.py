@@ -20,6 +20,7 @@ _COMMANDS = {
     "doctor": ("kernel_lib.cli.doctor", "doctor", "Say what this machine can and cannot do, and what to do about it."),
     "demo": ("kernel_lib.cli.demo", "demo", "Run the whole path from tick to fill, headless, and report on it."),
     "backtest": ("kernel_lib.cli.backtest", "backtest", "Run a strategy over a file of ticks."),
+    "parity": ("kernel_lib.cli.parity", "parity", "Compare a strategy's backtest with the engine, to the byte."),
     "replay": ("kernel_lib.cli.engine", "replay", "Feed a desk's journal again and check that it gives the same."),
     "promote": ("kernel_lib.cli.promotion", "promote", "Submit a strategy for approval."),
     "approve": ("kernel_lib.cli.promotion", "approve", "Approve a submitted strategy of somebody else."),

@@ -9,6 +9,7 @@ import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,14 +17,24 @@ import numpy as np
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from kernel_lib.backtest.parity_gap import Gap
+from kernel_lib.config import Home
 from kernel_lib.errors import BadData
 from kernel_lib.market.tick import Ticks
 from kernel_lib.passport import Passport
 
-__all__ = ["Certificate", "as_text", "certificate_of", "identity_of", "read_certificate", "shown_certificate"]
+__all__ = [
+    "Certificate",
+    "as_text",
+    "certificate_of",
+    "certificate_path",
+    "evidence_for_reading",
+    "identity_of",
+    "read_certificate",
+    "shown_certificate",
+]
 
 _CONTEXT = b"tickhub parity certificate\0"
+_COUNTED = ("ticks", "decisions", "orders", "denied", "fills", "closed")
 
 
 class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,7 +79,7 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def __str__(self) -> str:
         said = "identical" if self.verdict == "identical" else f"gap, {self.cause}: {self.gap}"
         days = " to ".join(str(np.datetime64(each, "ns"))[:10] for each in (self.first_ns, self.last_ns))
-        told = ", ".join(f"{number:,} {what}" for what, number in self.counts.items())
+        told = ", ".join(f"{self.counts[what]:,} {what}" for what in _COUNTED if what in self.counts)
         return f"{said}; {told} of {self.symbol}, {days}"
 
 
@@ -78,9 +89,9 @@ class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def certificate_of(
-    passport: Passport, ticks: Ticks, *, counts: dict[str, int], gap: Gap | None, isolated: bool, machine_code: str
+    passport: Passport, ticks: Ticks, *, counts: dict[str, int], gap: Any, isolated: bool, machine_code: str
 ) -> Certificate:
-    """Put a certificate together."""
+    """Put a certificate together; ``gap`` is a :class:`~kernel_lib.backtest.parity_gap.Gap` or None."""
     code = {"machine_code": machine_code, "python": platform.python_version()}
     for library in ("numpy", "numba", "tickhub"):
         try:
@@ -138,6 +149,23 @@ def read_certificate(text: str, key: Ed25519PublicKey | None = None) -> tuple[Ce
     except (InvalidSignature, ValueError):
         return found.certificate, False
     return found.certificate, True
+
+
+def certificate_path(home: Home, tenant: str, passport_hash: str) -> Path:
+    """Say where the platform keeps its own certificate of a strategy: the latest run."""
+    return home / "engine" / "parity" / tenant / f"{passport_hash}.json"
+
+
+def evidence_for_reading(home: Home, passport: Passport, key: Ed25519PublicKey) -> dict[str, str]:
+    """Give a passport's evidence for its approver: what its certificates are worth in words, the platform's besides."""
+    evidence = dict(passport.evidence)
+    if "parity" in evidence:
+        evidence["parity"] = shown_certificate(evidence["parity"], passport, key)
+    try:
+        ours = certificate_path(home, passport.tenant, passport.hash).read_text()
+    except OSError:
+        return evidence | {"parity, by the platform": "not run yet: tickhub parity --certify"}
+    return evidence | {"parity, by the platform": shown_certificate(ours, passport, key)}
 
 
 def shown_certificate(text: str, passport: Passport, key: Ed25519PublicKey | None) -> str:
