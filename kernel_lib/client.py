@@ -37,12 +37,14 @@ __all__ = [
     "desk",
     "me",
     "promote",
+    "quota",
     "strategies",
     "stream",
     "symbols",
     "tell",
     "ticks",
     "ticks_frame",
+    "trials",
 ]
 
 #: A time: UTC nanoseconds, or ISO 8601 text such as ``"2026-01-31T09:00"``.
@@ -179,17 +181,43 @@ class Client:
         instrument : Instrument
             What it trades.
         settings
-            ``account``, ``limits``, ``costs`` and ``evidence`` of :func:`kernel_lib.passport.build_passport`.
+            ``account``, ``limits``, ``costs`` and ``evidence`` of :func:`kernel_lib.passport.build_passport`. To the
+            evidence is added what the platform counted for the present hypothesis, which the api checks.
         """
         from kernel_lib.passport import build_passport
 
         who = self.me()
+        counted = self._counted(strategy.name, instrument.symbol)
+        settings["evidence"] = {**(settings.get("evidence") or {}), **counted}
         passport = build_passport(
             strategy, instrument=instrument, author=who["user"], tenant=who["tenant"], created_ns=time.time_ns(),
             **settings,
         )  # fmt: skip
         submitted: dict[str, Any] = self._json("POST", "api", "strategies", content=passport.encode())
         return str(submitted["hash"])
+
+    def trials(self, hypothesis: str | None = None, symbol: str | None = None) -> dict[str, Any]:
+        """What this tenant tried, as the platform counted it.
+
+        Parameters
+        ----------
+        hypothesis, symbol : str, optional
+            Of one hypothesis; on one instrument: what a report deflates by.
+        """
+        given = {"hypothesis": hypothesis, "symbol": symbol}
+        query = {name: text for name, text in given.items() if text is not None}
+        answer: dict[str, Any] = self._request("GET", "api", "trials", params=query).json()
+        return answer
+
+    def post_trials(self, body: bytes) -> dict[str, Any]:
+        """Tell the platform what ran, as :class:`~kernel_lib.client_trials.PlatformCounter` does by itself."""
+        answer: dict[str, Any] = self._json("POST", "api", "trials", content=body)
+        return answer
+
+    def quota(self) -> dict[str, Any]:
+        """What the tier gives and what of it is used: backtest-seconds of today, looks at the hold-out."""
+        answer: dict[str, Any] = self._json("GET", "api", "quota")
+        return answer
 
     def approve(self, passport_hash: str, *, mode: str = "paper", agent: str = "") -> dict[str, Any]:
         """Approve a strategy that somebody else submitted; needs the role admin.
@@ -257,6 +285,20 @@ class Client:
             except ConnectionClosed as error:
                 raise Transient(f"the live stream ended: {error}") from None
 
+    def _counted(self, strategy: str, symbol: str) -> dict[str, str]:
+        from kernel_lib.backtest.counting import current_hypothesis
+        from kernel_lib.client_trials import PlatformCounter
+        from kernel_lib.counter import offered
+
+        counter, hypothesis = offered(), current_hypothesis(strategy)
+        if isinstance(counter, PlatformCounter):
+            counter.send(_TIMEOUT_S)
+        tally = self.trials(hypothesis, symbol)
+        return {
+            "hypothesis": hypothesis, "trials": str(tally["n_trials"]), "trials_run": str(tally["n_runs"]),
+            "trials_on_instrument": str(tally["n_on_instrument"]),
+        }  # fmt: skip
+
     # Requests
 
     def _arrow(self, route: str, **query: Any) -> "pa.Table":
@@ -279,6 +321,9 @@ class Client:
     def _request(self, method: str, service: str, route: str, **options: Any) -> "httpx.Response":
         import httpx
 
+        # httpx forgets to close a unix socket that it could not connect.
+        if self._services and not os.path.exists(f"{self._services}/{service}.sock"):
+            raise Transient(f"the service {service!r} must answer, it is not there; try again in a moment")
         try:
             response = self._client(service).request(method, f"/services/{service}/{route}", **options)
         except httpx.HTTPError as error:
@@ -362,6 +407,16 @@ def bars(
 def strategies() -> "pd.DataFrame":
     """See :meth:`Client.strategies`."""
     return _client().strategies()
+
+
+def trials(hypothesis: str | None = None, symbol: str | None = None) -> dict[str, Any]:
+    """See :meth:`Client.trials`."""
+    return _client().trials(hypothesis, symbol)
+
+
+def quota() -> dict[str, Any]:
+    """See :meth:`Client.quota`."""
+    return _client().quota()
 
 
 def approve(passport_hash: str, *, mode: str = "paper", agent: str = "") -> dict[str, Any]:

@@ -58,6 +58,9 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
     agents: tuple[str, ...] | None
     agent_count: int | None
     hyperparameter_search: bool
+    # Research: of a tenant, each day (UTC); and looks at the sealed hold-out, of an instrument, each 30 days
+    backtest_seconds: float | None
+    hold_out_looks: int
     validation: Literal["basic", "pro", "enterprise"]
     # Storage policy: what of the tenant's processed data is kept, and whether answers are cached
     store_realtime: bool
@@ -85,7 +88,8 @@ TIERS: dict[str, Tier] = {
             named_servers=1, idle_stop_s=1800, rows_per_query=100, history_days=7, symbols=5,
             update_interval_ms=1000, hot_buffer_s=3600, stream_connections=1, requests_per_minute=100, burst=10,
             daily_trades=10, max_position_lots=0.1, features=_FREE_FEATURES, models=_FREE_MODELS, agents=_FREE_AGENTS,
-            agent_count=1, hyperparameter_search=False, validation="basic", store_realtime=True,
+            agent_count=1, hyperparameter_search=False, backtest_seconds=1_000.0, hold_out_looks=2,
+            validation="basic", store_realtime=True,
             store_user_data=False, store_ai_features=False, enable_caching=True,
         ),
         Tier(
@@ -93,7 +97,8 @@ TIERS: dict[str, Tier] = {
             named_servers=3, idle_stop_s=4 * 3600, rows_per_query=10_000, history_days=90, symbols=50,
             update_interval_ms=100, hot_buffer_s=24 * 3600, stream_connections=5, requests_per_minute=1000, burst=100,
             daily_trades=100, max_position_lots=1.0, features=_PRO_FEATURES, models=_PRO_MODELS, agents=_PRO_AGENTS,
-            agent_count=5, hyperparameter_search=True, validation="pro", store_realtime=True, store_user_data=True,
+            agent_count=5, hyperparameter_search=True, backtest_seconds=20_000.0, hold_out_looks=10,
+            validation="pro", store_realtime=True, store_user_data=True,
             store_ai_features=False, enable_caching=True,
         ),
         Tier(
@@ -101,7 +106,8 @@ TIERS: dict[str, Tier] = {
             named_servers=10, idle_stop_s=24 * 3600, rows_per_query=None, history_days=None, symbols=None,
             update_interval_ms=10, hot_buffer_s=7 * 24 * 3600, stream_connections=None, requests_per_minute=10_000,
             burst=1000, daily_trades=None, max_position_lots=None, features=None, models=None, agents=None,
-            agent_count=None, hyperparameter_search=True, validation="enterprise", store_realtime=True,
+            agent_count=None, hyperparameter_search=True, backtest_seconds=None, hold_out_looks=50,
+            validation="enterprise", store_realtime=True,
             store_user_data=True, store_ai_features=True, enable_caching=True,
         ),
     )

@@ -12,10 +12,14 @@ Routes, below ``/services/api``; every answer is JSON, every refusal ``{"error",
     POST /desk/{pause,resume,kill}    {"reason"?, "strategy"?}                          role trader or admin
     POST /outside                     {"channel", "number"}                             role quant or admin
     POST /stream-ticket
+    POST /trials                      runs, msgpack, see kernel_lib/counter.py          role quant or admin
+    GET  /trials                      what was tried; ?hypothesis=H[&symbol=S] of one
+    GET  /quota                       backtest-seconds and looks at the hold-out: limits and use
     GET  /audit                                                                         role admin
 """
 
 import asyncio
+import hashlib
 import os
 import re
 import sys
@@ -31,9 +35,11 @@ import kernel_lib
 from hub.roster import read_token
 from hub.services.desk import DeskControl, EngineControl
 from hub.services.doorman import Doorman, HubTokens
+from hub.services.ledger import QuotaHandler, TrialsHandler, claimed_evidence, trial_finding
 from hub.services.web import NoSuchRoute, ServiceHandler, listen, serve_forever
 from hub.sockets import hub_socket, service_socket, unix_url
 from kernel_lib.agents.access import require_panels
+from kernel_lib.certificate import evidence_for_reading
 from kernel_lib.config import Home, Ports, StoreUrls
 from kernel_lib.errors import BadData, Refused, TickhubError
 from kernel_lib.keys import read_private_key
@@ -47,8 +53,10 @@ from kernel_lib.passport import (
     store_approved,
     withdraw_approved,
 )
-from kernel_lib.stores.accounts import Accounts, PostgresAccounts
+from kernel_lib.stores.accounts import PostgresAccounts
+from kernel_lib.stores.hold_out import HoldOutStore
 from kernel_lib.stores.live import LiveStore, RedisLive
+from kernel_lib.stores.trials import TrialLedger
 from kernel_lib.tiers import require_access
 from kernel_lib.trading.account import RiskLimits
 from kernel_lib.wire import OutsideValue, Streams, decode, encode
@@ -91,17 +99,15 @@ class DeskRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Api(ServiceHandler):
     def initialize(  # type: ignore[override]
-        self, *, accounts: Accounts, desk: DeskControl, home: Home, key: Ed25519PrivateKey, **shared: Any
+        self, *, accounts: PostgresAccounts, desk: DeskControl, home: Home, key: Ed25519PrivateKey, **shared: Any
     ) -> None:
         super().initialize(**shared)
         self._accounts = accounts
+        self._ledger = TrialLedger(accounts)
+        self._looks = HoldOutStore(accounts)
         self._desk = desk
         self._home = home
         self._key = key
-
-    def require_role(self, *roles: str) -> None:
-        if self.caller.role not in roles:
-            raise Refused("role", f"this needs the role {' or '.join(roles)}, {self.caller.user} is {self.caller.role}")
 
     async def record(self, what: str, details: dict[str, Any]) -> None:
         caller = self.caller
@@ -145,7 +151,14 @@ class _Strategies(_Api):
         require_access(caller.tier, "feature", *catalogued)
         require_access(caller.tier, "model", *_learners(passport))
         require_panels(caller.tier, *passport.features)
+        hypothesis = passport.evidence.get("hypothesis", passport.name)
+        tally = await self.blocking(lambda: self._ledger.tally(caller.tenant, hypothesis, passport.instrument.symbol))
+        known = await self.blocking(lambda: self._accounts.strategy(caller.tenant, hashlib.sha256(bundle).hexdigest()))
+        if known is None:  # one that is submitted again was checked when it came first
+            claimed_evidence(passport, tally)
         strategy = await self.blocking(lambda: self._accounts.submit(caller.tenant, caller.user, passport.name, bundle))
+        finding = trial_finding(tally)
+        await self.blocking(lambda: self._ledger.note_finding(caller.tenant, strategy.hash, "trials", finding))
         await self.record("strategy_submitted", {"hash": strategy.hash, "name": strategy.name})
         self.set_status(201)
         self.answer(strategy)
@@ -158,7 +171,13 @@ class _Strategy(_Api):
         bundle = await self.blocking(lambda: self._accounts.bundle(tenant, bundle_hash))
         if bundle is None:
             raise Refused("unknown_strategy", f"no strategy {bundle_hash[:12]} of this tenant")
-        self.answer({"hash": bundle_hash, **for_reading(decode_passport(bundle))})
+        passport = decode_passport(bundle)
+        evidence = await self.blocking(lambda: evidence_for_reading(self._home, passport, self._key.public_key()))
+        findings = await self.blocking(lambda: self._ledger.findings(tenant, bundle_hash))
+        look = await self.blocking(lambda: self._looks.look(tenant, bundle_hash))
+        if look is not None:
+            findings["hold_out"] = look.content or {"verdict": "running"}
+        self.answer({"hash": bundle_hash, **for_reading(passport), "evidence": evidence, "findings": findings})
 
 
 def _learners(passport: Passport) -> list[str]:
@@ -258,11 +277,12 @@ class _Health(web.RequestHandler):
 
 
 def api_app(
-    doorman: Doorman, live: LiveStore, accounts: Accounts, desk: DeskControl, home: Home, key: Ed25519PrivateKey
+    doorman: Doorman, live: LiveStore, accounts: PostgresAccounts, desk: DeskControl, home: Home, key: Ed25519PrivateKey
 ) -> web.Application:
     """Build the service's web application."""
     shared: dict[str, Any] = {"doorman": doorman, "live": live}
     given = shared | {"accounts": accounts, "desk": desk, "home": home, "key": key}
+    ledger = shared | {"ledger": TrialLedger(accounts)}
     prefix = "/services/api"
     return web.Application(
         [
@@ -276,6 +296,8 @@ def api_app(
             (f"{prefix}/outside", _Outside, given),
             (f"{prefix}/stream-ticket", _StreamTicket, given),
             (f"{prefix}/audit", _Audit, given),
+            (f"{prefix}/trials", TrialsHandler, ledger),
+            (f"{prefix}/quota", QuotaHandler, ledger | {"looks": HoldOutStore(accounts)}),
             (f"{prefix}/health", _Health),
         ],
         default_handler_class=NoSuchRoute,

@@ -9,6 +9,7 @@ import numpy as np
 from kernel_lib.backtest.bootstrap import Interval, block_length, interval_of_draws, stationary_rows
 from kernel_lib.backtest.performance import PeriodReturns
 from kernel_lib.backtest.sharpe import expected_max_sharpe, sharpe_estimate
+from kernel_lib.counter import Tally
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats
 
@@ -22,6 +23,8 @@ class Honesty(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     n_trials : int or None
         Backtests, sweep points and refits behind the hypothesis, this run included; None where nobody counted.
+    counted : Tally or None
+        Who counted them, and what beside; None where the caller said the number.
     sharpe : Interval or None
         Per year, with 95 percent of the bootstrap's draws; None with too few periods.
     probabilistic_sharpe, deflated_sharpe : float
@@ -41,6 +44,7 @@ class Honesty(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     n_trials: int | None
+    counted: Tally | None = None
     sharpe: Interval | None
     probabilistic_sharpe: float
     deflated_sharpe: float
@@ -60,6 +64,13 @@ class Honesty(msgspec.Struct, frozen=True, kw_only=True):
             found.append(f"the strategy was stopped before the end: {self.fault}")
         if self.n_trials is None:
             found.append("trials were not counted; the figures hold only if this was the first and only one")
+        if self.counted is not None and self.counted.by == "process":
+            found.append(
+                f"trials were counted in this process only, from its start; {self.counted.note}: what was tried "
+                "elsewhere or before is not in the figures"
+            )
+        elif self.counted is not None and self.counted.note:
+            found.append(self.counted.note)
         if self.n_trades < 30:
             found.append(f"closed trades: {self.n_trades}, too few to judge a strategy by; thirty are the least")
         if self.period == "hour":
@@ -93,7 +104,7 @@ class Honesty(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.least_periods:,.0f} {self.period}s" if math.isfinite(self.least_periods) else "no length suffices"
         )
         return [
-            ("Trials behind this result", "not counted" if self.n_trials is None else f"{self.n_trials:,}"),
+            ("Trials behind this result", self._trials()),
             ("Sharpe ratio", sharpe),
             ("Sharpe ratio that luck shows", f"{self.luck_sharpe:.2f}"),
             ("Probability of skill (PSR)", _percent(self.probabilistic_sharpe)),
@@ -103,12 +114,24 @@ class Honesty(msgspec.Struct, frozen=True, kw_only=True):
             ("Hold-out", self.hold_out or "nothing said"),
         ]
 
+    def _trials(self) -> str:
+        if self.n_trials is None:
+            return "not counted"
+        if self.counted is None:
+            return f"{self.n_trials:,}"
+        by = "by the platform" if self.counted.by == "platform" else "in this process only"
+        return (
+            f"{self.n_trials:,} in {self.counted.n_runs:,} runs for {self.counted.hypothesis!r}, counted {by}; "
+            f"{self.counted.n_on_instrument:,} on {self.counted.symbol} for all hypotheses"
+        )
+
 
 def honesty_of(
     periods: PeriodReturns,
     sharpe: Interval | None,
     *,
     n_trials: int | None,
+    counted: Tally | None = None,
     sharpe_deviation: float | None = None,
     n_trades: int = 0,
     hold_out: str = "",
@@ -121,6 +144,7 @@ def honesty_of(
     periods : PeriodReturns
     sharpe : Interval or None
     n_trials : int or None
+    counted : Tally or None
     sharpe_deviation : float or None
         Of the trials' ratios, per year; None: that of trials without skill, see
         :func:`~kernel_lib.backtest.sharpe.deflated_sharpe_ratio`.
@@ -139,6 +163,7 @@ def honesty_of(
     luck = expected_max_sharpe(n_trials or 1, deviation)
     return Honesty(
         n_trials=n_trials,
+        counted=counted,
         sharpe=sharpe,
         probabilistic_sharpe=estimate.probability_above(0.0),
         deflated_sharpe=estimate.probability_above(luck),

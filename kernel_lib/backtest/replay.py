@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.backtest import counting
 from kernel_lib.backtest.bar_ticks import ticks_from_bars
 from kernel_lib.backtest.checked import check_lengths, check_ticks
 from kernel_lib.backtest.loop import EQUITY, loop_of, sample_at
@@ -143,7 +144,14 @@ def replay(
         :func:`~kernel_lib.backtest.bar_ticks.ticks_from_bars` refuses.
     Misconfigured
         A number of the configuration is out of range, or the strategy's bars are shorter than those given.
+    Refused
+        The day's backtest-seconds are used up.
+
+    Notes
+    -----
+    The run is counted, see :mod:`kernel_lib.backtest.counting`.
     """
+    counting.require_seconds()
     contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
     if mode != "ticks":
         ticks = ticks_from_bars(ticks, mode, instrument=contract, spread_points=spread_points)
@@ -193,9 +201,11 @@ def replay(
     if proposer.faulted and not fault:
         bad = events[events["kind"] == 9][0]
         fault = f"time {bad['time_ns']}: the decision must give a number from -1 to 1, it gave {bad['target']}"
-    return Replay(
+    run = Replay(
         strategy, contract, book, events, points[: int(sampler[2])].copy(), len(ticks), seconds, fault, span_ns
     )
+    counting.count_replay(run, told)
+    return run
 
 
 def _room(n_ticks: int) -> int:

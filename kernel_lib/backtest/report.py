@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kernel_lib.backtest.advice import advice_on
 from kernel_lib.backtest.bootstrap import Interval
 from kernel_lib.backtest.breakdown import breakdown
+from kernel_lib.backtest.counting import tally_of
 from kernel_lib.backtest.honesty import Honesty, honesty_of, intervals_of
 from kernel_lib.backtest.performance import PeriodReturns, Run, held_returns, period_returns, statistics_of
 from kernel_lib.backtest.tearsheet import equity_figure, figures_of, shown
@@ -76,10 +77,10 @@ class Report:
     ----------
     run : Replay
     n_trials : int or None
-        Backtests, sweep points and refits that were made for the hypothesis, this one included; None says that they
-        were not counted.
+        Backtests, sweep points and refits that were made for the hypothesis, this one included; None asks the ledger
+        when the honesty block is first read, see :mod:`kernel_lib.backtest.counting`.
     sharpe_deviation : float or None
-        Deviation of those trials' Sharpe ratios, per year, where known.
+        Deviation of those trials' Sharpe ratios, per year, where known; None with the ledger's count: the ledger's.
     ticks : ndarray of TICK or None
         The prices of the run, for the price chart and the comparison with holding the instrument.
     benchmark : array_like or None
@@ -130,9 +131,14 @@ class Report:
     def honesty(self) -> Honesty:
         """How far the result can be believed."""
         n_trials, deviation, hold_out = self._counted
+        tally = None
+        if n_trials is None:
+            tally = tally_of(self.run.strategy.name, self.run.instrument.symbol)
+            n_trials = max(1, tally.n_trials)
+            deviation = tally.sharpe_deviation if deviation is None else deviation
         return honesty_of(
-            self.periods, self.intervals.get("sharpe_ratio"), n_trials=n_trials, sharpe_deviation=deviation,
-            n_trades=len(self.trades), hold_out=hold_out, fault=self.run.fault,
+            self.periods, self.intervals.get("sharpe_ratio"), n_trials=n_trials, counted=tally,
+            sharpe_deviation=deviation, n_trades=len(self.trades), hold_out=hold_out, fault=self.run.fault,
         )  # fmt: skip
 
     @functools.cached_property

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kernel_lib.backtest.counting import count_sets
 from kernel_lib.backtest.grid import Grid, check_names, parameter_sets
 from kernel_lib.backtest.sweep_engine import Engine, empty_totals
 from kernel_lib.backtest.sweep_lanes import run_sets
@@ -99,6 +100,9 @@ def sweep(
         from kernel_lib.backtest.sweep_price import price_of
 
         quota.require(price_of(engine, sets))
+    from kernel_lib.backtest.sweep_price import day_quota
+
+    quota = quota or day_quota(strategy.name)
     totals, done, reasons = empty_totals(len(sets)), np.zeros(len(sets), bool), [""] * len(sets)
     kept = None
     if resume is not None:
@@ -118,7 +122,9 @@ def sweep(
         kept.write(totals, done, reasons)
     if engine.slow:
         note = "; ".join(filter(None, [note, f"each tick passed through Python, which is slower: {engine.slow}"]))
-    return Sweep(strategy, sets, totals, done, reasons, engine.account.digits, note)
+    found = Sweep(strategy, sets, totals, done, reasons, engine.account.digits, note)
+    count_sets(found, engine, told_s=getattr(quota, "told_s", 0.0))
+    return found
 
 
 def _bar(n_sets: int, n_done: int, wanted: bool | None, name: str) -> Any:

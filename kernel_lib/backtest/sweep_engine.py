@@ -16,6 +16,7 @@ import numpy.typing as npt
 from numba import njit, typeof
 
 from kernel_lib.backtest.checked import check_lengths, check_ticks
+from kernel_lib.backtest.counting import uncounted
 from kernel_lib.backtest.loop import EQUITY, loop_of, sample
 from kernel_lib.backtest.outside import outside_events
 from kernel_lib.backtest.replay import replay
@@ -168,10 +169,11 @@ class Lane:
     def _replayed(self, params: Mapping[str, Any], totals: npt.NDArray[np.void]) -> str:
         """Run by :func:`replay`: slower, and what stopped the strategy is told."""
         e = self.engine
-        run = replay(
-            e.strategy, e.ticks, instrument=e.instrument, account=e.account, limits=e.limits, costs=e.costs,
-            params=params, outside=e.outside, progress=False,
-        )  # fmt: skip
+        with uncounted():  # the sweep counts its sets
+            run = replay(
+                e.strategy, e.ticks, instrument=e.instrument, account=e.account, limits=e.limits, costs=e.costs,
+                params=params, outside=e.outside, progress=False,
+            )  # fmt: skip
         _fold_replay(run.events, run.equity, run.book.arrays.book, e.span_ns, totals)
         totals["seconds"] += run.seconds
         return run.fault

@@ -4,6 +4,7 @@ A backtest-second is one second of one processor at work on runs. The price come
 stretches of the ticks, timed by the thread's own clock and scaled up.
 """
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,21 +12,24 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from kernel_lib.backtest.counting import current_hypothesis, require_seconds
 from kernel_lib.backtest.grid import Grid, check_names, parameter_sets
 from kernel_lib.backtest.sweep_engine import Engine, Lane, empty_totals
-from kernel_lib.errors import BadData, Misconfigured, Refused
+from kernel_lib.counter import Counter, Runs, offered
+from kernel_lib.errors import BadData, Misconfigured, Refused, TickhubError
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategy import Strategy
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 
-__all__ = ["Price", "Quota", "price", "price_of"]
+__all__ = ["DayQuota", "Price", "Quota", "day_quota", "price", "price_of"]
 
 _PROBED_SETS = 6
 _STRETCHES = 3
 _STRETCH_TICKS = 40_000
 _SLOW_TICKS = 2_000
+_TELL_S = 5.0
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +42,15 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     n_sets, n_ticks : int
     probe_seconds : float
         What asking took.
+    left_seconds : float or None
+        What the platform has left for today; None without a limit, or where it cannot be asked.
     """
 
     seconds: float
     n_sets: int
     n_ticks: int
     probe_seconds: float
+    left_seconds: float | None = None
 
 
 class Quota:
@@ -98,6 +105,55 @@ class Quota:
         return f"<Quota {self.left_s:.3g} of {self.seconds:g} backtest-seconds left>"
 
 
+class DayQuota(Quota):
+    """The platform's backtest-seconds of the day: what a run uses is told as it goes.
+
+    Parameters
+    ----------
+    counter : Counter
+    strategy : str
+        Whose runs are charged.
+    seconds : float
+        What is left as last heard.
+    """
+
+    def __init__(self, counter: Counter, strategy: str, seconds: float) -> None:
+        super().__init__(seconds)
+        self.told_s = 0.0
+        self._counter = counter
+        self._strategy = strategy
+
+    def charge(self, seconds: float) -> None:
+        """Take off what a run has used, and tell it every few seconds."""
+        super().charge(seconds)
+        untold = self.used_s - self.told_s
+        if untold >= _TELL_S:
+            self._counter.count(
+                Runs(
+                    kind="charge", hypothesis=current_hypothesis(self._strategy)[:200], strategy=self._strategy[:200],
+                    symbol="", seconds=untold,
+                )
+            )  # fmt: skip
+            self.told_s = self.used_s
+
+
+def day_quota(strategy: str) -> DayQuota | None:
+    """Give the quota that a run is charged to where none was named; None without a platform that limits it.
+
+    Raises
+    ------
+    Refused
+        Code ``quota_backtest_seconds``: the day's are used up.
+    """
+    counter = offered()
+    left: float | None = None
+    if counter is not None:
+        with contextlib.suppress(TickhubError):
+            left = counter.left_seconds(ask=True)
+    require_seconds()
+    return None if counter is None or left is None else DayQuota(counter, strategy, left)
+
+
 def price(
     strategy: Strategy,
     ticks: Ticks,
@@ -122,7 +178,12 @@ def price(
     engine = Engine(
         strategy, ticks, contract, account or AccountConfig(), limits or RiskLimits(), costs or Costs(), outside
     )
-    return price_of(engine, sets)
+    counter = offered()
+    left: float | None = None
+    if counter is not None:
+        with contextlib.suppress(TickhubError):
+            left = counter.left_seconds(ask=True)
+    return msgspec.structs.replace(price_of(engine, sets), left_seconds=left)
 
 
 def price_of(engine: Engine, sets: Sequence[Mapping[str, Any]]) -> Price:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.backtest.counting import count_sets, require_seconds
 from kernel_lib.backtest.grid import Grid
 from kernel_lib.backtest.sweep_engine import Engine
 from kernel_lib.backtest.sweep_result import Sweep, score_sign
@@ -261,6 +262,7 @@ def walkforward(
     """
     from tqdm.auto import tqdm
 
+    require_seconds()
     contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
     engine = Engine(
         strategy, ticks, contract, account or AccountConfig(), limits or RiskLimits(), costs or Costs(), outside
@@ -281,7 +283,9 @@ def walkforward(
     blocks = np.linspace(0, rows, folds + 1).astype(np.int64)
     done: list[Fold] = []
     for number, split in enumerate(tqdm(splits, disable=not progress, unit="fold", desc=strategy.name, leave=False)):
-        found = searched(engine, _stretches(split.train, places), search, scores, threads)
+        stretches = _stretches(split.train, places)
+        found = searched(engine, stretches, search, scores, threads)
+        count_sets(found, engine, stretches, kind="walkforward")
         if found.partial:
             if not done:
                 raise KeyboardInterrupt

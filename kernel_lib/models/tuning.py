@@ -5,6 +5,7 @@ than half of the others after the same folds is given up. The best of many is be
 belongs to the result, and the winner's score is no forecast.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from kernel_lib.models.learner import Learner, judged, one_thread
 from kernel_lib.models.sample import Sample, make_sample
 from kernel_lib.models.scores import judged_by, log_loss
 from kernel_lib.models.space import Choice, Space
+from kernel_lib.trial_count import count_trials
 
 __all__ = ["Trial", "Tuned", "tune"]
 
@@ -167,7 +169,22 @@ def tune(
             bar.close()
     finally:
         optuna.logging.set_verbosity(level)
+    _count(learner, study, sample)
     return _tuned(learner, study, score_name, higher)
+
+
+def _count(learner: Learner, study: Any, sample: Sample) -> None:
+    # A search belongs to a hypothesis, and to no instrument.
+    rows = hashlib.blake2b(np.ascontiguousarray(sample.X).tobytes(), digest_size=16)
+    if sample.y is not None:
+        rows.update(np.ascontiguousarray(sample.y).tobytes())
+    trials = []
+    for each in study.trials:
+        chosen = sorted(each.user_attrs.get("parameters", each.params).items())
+        trial = hashlib.blake2b(f"{learner!r} {chosen!r}".encode(), digest_size=16)
+        trial.update(rows.digest())
+        trials.append(trial.digest())
+    count_trials("tuning", learner.key, "", b"".join(trials), np.full(len(trials), np.nan), 0.0)
 
 
 def _trial_score(learner: Learner, sample: Sample, trial: Any, score_name: str, seed: int) -> float:

@@ -156,8 +156,11 @@ class PostgresAccounts:
         self._pool.close()
 
     @contextlib.contextmanager
-    def _transaction(self, **settings: str) -> Iterator[Connection]:
-        """One transaction in which ``tickhub.<name>`` is set; gone at its end, so that no borrower inherits it."""
+    def transaction(self, **settings: str) -> Iterator[Connection]:
+        """Open one transaction in which ``tickhub.<name>`` is set; gone at its end, so that no borrower inherits it.
+
+        The stores beside this one use it too.
+        """
         try:
             with self._pool.connection() as connection:
                 for name, text in settings.items():
@@ -170,37 +173,37 @@ class PostgresAccounts:
 
     def tenants(self) -> list[Tenant]:
         """List every tenant of the platform."""
-        with self._transaction(listing="tenants") as connection:
+        with self.transaction(listing="tenants") as connection:
             rows = connection.execute("SELECT tenant_id, tier FROM tenants ORDER BY tenant_id").fetchall()
         return [Tenant(row["tenant_id"], row["tier"]) for row in rows]
 
     def tenant(self, tenant: str) -> Tenant | None:
         """Look one tenant up."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             row = connection.execute("SELECT tenant_id, tier FROM tenants").fetchone()
         return Tenant(row["tenant_id"], row["tier"]) if row else None
 
     def create_tenant(self, name: str, tier: str) -> None:
         """Add a tenant; one that exists keeps its tier."""
-        with self._transaction(tenant=name) as connection:
+        with self.transaction(tenant=name) as connection:
             connection.execute(
                 "INSERT INTO tenants (tenant_id, tier) VALUES (%s, %s) ON CONFLICT (tenant_id) DO NOTHING", (name, tier)
             )
 
     def set_tier(self, tenant: str, tier: str) -> None:
         """Move a tenant to another tier."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             connection.execute("UPDATE tenants SET tier = %s", (tier,))
 
     def find_login(self, name: str) -> User | None:
         """Find a user by hub name, before the tenant is known; sees that one row and no other."""
-        with self._transaction(login=name) as connection:
+        with self.transaction(login=name) as connection:
             row = connection.execute("SELECT tenant_id, name, role, password_hash, number FROM users").fetchone()
         return _user(row) if row else None
 
     def users(self, tenant: str) -> list[User]:
         """List a tenant's users."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             rows = connection.execute(
                 "SELECT tenant_id, name, role, password_hash, number FROM users ORDER BY name"
             ).fetchall()
@@ -215,7 +218,7 @@ class PostgresAccounts:
             Code ``user_exists``: the name is taken, in this tenant or another.
         """
         try:
-            with self._transaction(tenant=tenant) as connection:
+            with self.transaction(tenant=tenant) as connection:
                 connection.execute(
                     "INSERT INTO users (tenant_id, name, role, password_hash) VALUES (%s, %s, %s, %s)",
                     (tenant, name, role, password_hash.reveal()),
@@ -225,7 +228,7 @@ class PostgresAccounts:
 
     def set_password(self, tenant: str, name: str, password_hash: Secret) -> None:
         """Replace a user's password hash."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             connection.execute("UPDATE users SET password_hash = %s WHERE name = %s", (password_hash.reveal(), name))
 
     # Strategies
@@ -240,7 +243,7 @@ class PostgresAccounts:
         """
         digest = hashlib.sha256(bundle).hexdigest()
         try:
-            with self._transaction(tenant=tenant) as connection:
+            with self.transaction(tenant=tenant) as connection:
                 connection.execute(
                     "INSERT INTO strategies (tenant_id, hash, name, author, bundle) VALUES (%s, %s, %s, %s, %s) "
                     "ON CONFLICT (tenant_id, hash) DO NOTHING",
@@ -253,19 +256,19 @@ class PostgresAccounts:
 
     def strategies(self, tenant: str) -> list[Strategy]:
         """List a tenant's strategies, newest first."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             rows = connection.execute(f"{_STRATEGY} ORDER BY submitted_at DESC, hash").fetchall()
         return [Strategy(**row) for row in rows]
 
     def strategy(self, tenant: str, bundle_hash: str) -> Strategy | None:
         """Look one strategy up by its hash."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             row = connection.execute(f"{_STRATEGY} WHERE hash = %s", (bundle_hash,)).fetchone()
         return Strategy(**row) if row else None
 
     def bundle(self, tenant: str, bundle_hash: str) -> bytes | None:
         """Give a strategy's bytes as they were submitted."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             row = connection.execute("SELECT bundle FROM strategies WHERE hash = %s", (bundle_hash,)).fetchone()
         return bytes(row["bundle"]) if row else None
 
@@ -281,7 +284,7 @@ class PostgresAccounts:
             ``unknown_strategy``.
         """
         try:
-            with self._transaction(tenant=tenant) as connection:
+            with self.transaction(tenant=tenant) as connection:
                 connection.execute(
                     "INSERT INTO approvals (tenant_id, hash, approver, mode, signature, signed_statement) "
                     "VALUES (%s, %s, %s, %s, %s, %s)",
@@ -310,7 +313,7 @@ class PostgresAccounts:
             Code ``not_approved`` or ``unknown_strategy``.
         """
         try:
-            with self._transaction(tenant=tenant) as connection:
+            with self.transaction(tenant=tenant) as connection:
                 done = connection.execute("UPDATE strategies SET status = %s WHERE hash = %s", (status, bundle_hash))
         except psycopg.errors.CheckViolation:
             raise Refused("not_approved", f"a strategy must be approved before it is {status}") from None
@@ -319,7 +322,7 @@ class PostgresAccounts:
 
     def approvals(self, tenant: str, bundle_hash: str) -> list[Approval]:
         """List the approvals of one strategy, oldest first."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             rows = connection.execute(
                 "SELECT hash, approver, mode, signature, signed_statement, at FROM approvals WHERE hash = %s "
                 "ORDER BY at, approver",
@@ -331,7 +334,7 @@ class PostgresAccounts:
 
     def record(self, tenant: str, who: str, what: str, details: dict[str, Any] | None = None) -> None:
         """Add one line to the audit trail."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             connection.execute(
                 "INSERT INTO audit (tenant_id, who, what, details) VALUES (%s, %s, %s, %s)",
                 (tenant, who, what, Jsonb(details or {})),
@@ -339,7 +342,7 @@ class PostgresAccounts:
 
     def audit(self, tenant: str, limit: int = 100) -> list[AuditEntry]:
         """Read the newest lines of the audit trail, newest first."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             rows = connection.execute(
                 "SELECT at, who, what, details FROM audit ORDER BY audit_id DESC LIMIT %s", (limit,)
             ).fetchall()
@@ -347,7 +350,7 @@ class PostgresAccounts:
 
     def count(self, tenant: str, metric: str, amount: int, day: datetime.date) -> None:
         """Add to a metered count of one day."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             connection.execute(
                 "INSERT INTO usage (tenant_id, day, metric, count) VALUES (%s, %s, %s, %s) "
                 "ON CONFLICT (tenant_id, day, metric) DO UPDATE SET count = usage.count + excluded.count",
@@ -356,7 +359,7 @@ class PostgresAccounts:
 
     def usage(self, tenant: str, day: datetime.date) -> dict[str, int]:
         """Read the metered counts of one day."""
-        with self._transaction(tenant=tenant) as connection:
+        with self.transaction(tenant=tenant) as connection:
             rows = connection.execute("SELECT metric, count FROM usage WHERE day = %s", (day,)).fetchall()
         return {row["metric"]: row["count"] for row in rows}
 

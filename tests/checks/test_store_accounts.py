@@ -167,7 +167,10 @@ def test_without_a_tenant_nothing_is_seen(accounts_url: str, two_tenants: tuple[
     with psycopg.connect(accounts_url) as connection:
         for role in ("tickhub_app", "tickhub_owner"):
             connection.execute(f"SET ROLE {role}")
-            for table in ("tenants", "users", "strategies", "approvals", "audit", "usage"):
+            for table in (
+                "tenants", "users", "strategies", "approvals", "audit", "usage", "trial_batches", "trials", "findings",
+                "opened_history", "hold_out_looks", "hold_out_verdicts",
+            ):  # fmt: skip
                 row = connection.execute(f"SELECT count(*) FROM tickhub.{table}").fetchone()
                 assert row == (0,), (role, table)
 

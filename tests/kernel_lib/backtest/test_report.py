@@ -92,7 +92,8 @@ def test_the_honesty_block_counts_what_it_is_told() -> None:
     assert ("Trials behind this result", "40") in told.honesty.rows()
     assert not any("hold-out" in each or "not counted" in each for each in told.honesty.warnings)
     untold = run.report()
-    assert any("not counted" in each for each in untold.honesty.warnings)
+    assert any("counted in this process only" in each for each in untold.honesty.warnings)
+    assert "in this process only; " in dict(untold.honesty.rows())["Trials behind this result"]
     assert any("hold-out" in each for each in untold.honesty.warnings)
     assert "not told from luck" in told.honesty.verdict
     with pytest.raises(BadData, match="n_trials must be"):
