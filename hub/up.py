@@ -34,7 +34,7 @@ _RECORDING = "ticks/EURUSD_dukascopy_20190204_utc.csv.gz"
 
 
 def trading_programs(home: Home, ports: Ports, *, simulate: str, speed: str) -> list[Program]:
-    """List the programs that trade: the bridge, the engine, and an agent with a simulated terminal.
+    """List the programs that trade: bridge, engine, the nightly comparison, an agent with a simulated terminal.
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ def trading_programs(home: Home, ports: Ports, *, simulate: str, speed: str) -> 
     found = [
         Program(name="bridge", argv=_module("mt5_feed.bridge"), ready=bridge, priority=30),
         Program(name="engine", argv=_module("live_engine.supervise"), ready=control, priority=50),
+        Program(name="nightly", argv=_module("live_engine.nightly"), priority=70),
     ]
     if simulate:
         link = f"ws://{ports.bind}:{ports.bridge}"

@@ -18,7 +18,11 @@ __all__ = ["CAUSES", "Gap", "Side", "event_in_words", "explain", "first_differen
 CAUSES = ("data", "feature", "model", "consensus", "decision", "sizing", "risk", "latency", "fill")
 
 _OF_THE_BOOK = {int(each) for each in (Kind.FILL, Kind.CLOSED, Kind.CONTROL, Kind.ACCEPTED, Kind.REJECTED)}
-_FILL, _CLOSED, _CONTROL = int(Kind.FILL), int(Kind.CLOSED), int(Kind.CONTROL)
+_FILL, _CONTROL, _DECISION = int(Kind.FILL), int(Kind.CONTROL), int(Kind.DECISION)
+_UNSTEADY = (
+    "run again on the same input, the strategy decides otherwise: it keeps state outside the step, draws random "
+    "numbers, or reads a clock"
+)
 _FAULT, _REJECTED, _STOP_OUT = int(Kind.FAULT), int(Kind.REJECTED), int(Reason.STOP_OUT)
 
 
@@ -191,15 +195,12 @@ def _cause(ours: Side, theirs: Side, row: int, tick: int, here: list[bool], repe
         side.rows[row] if at_tick and row < len(side.rows) else None
         for side, at_tick in zip((ours, theirs), here, strict=True)
     ]
+    if not repeats:
+        return "decision", _UNSTEADY
     # On a tick the book moves first: a fill that only one side has comes before its target.
     for mine, other, each in ((ours, theirs, rows[0]), (theirs, ours, rows[1])):
         if each is not None and int(each["kind"]) in _OF_THE_BOOK:
             return _of_the_book(mine, other, each, row)
-    if not repeats:
-        return "decision", (
-            "run again on the same input, the strategy decides otherwise: it keeps state outside the step, draws "
-            "random numbers, or reads a clock"
-        )
     moments = ours.moment(tick), theirs.moment(tick)
     found = _of_the_step(ours, theirs, *moments)
     if found is not None:
@@ -210,6 +211,9 @@ def _cause(ours: Side, theirs: Side, row: int, tick: int, here: list[bool], repe
                 "decision",
                 f"the strategy was put out in {side.name} alone: {Reason(int(each['reason'])).name.lower()}",
             )
+    if any(each is not None and int(each["kind"]) == _DECISION for each in rows):
+        # A change of mind follows from the answer alone, and the answers are the same now: they were not then.
+        return "decision", _UNSTEADY
     said = [event_in_words(plain_event(each)) if each is not None else "nothing" for each in rows]
     return "risk", (
         f"the same proposal met other limits or another state of the book: {said[0]} in {ours.name}, "
@@ -221,7 +225,7 @@ def _of_the_step(ours: Side, theirs: Side, mine: Moment | None, other: Moment | 
     if mine is None or other is None:
         return None
     if not (mine.repeats and other.repeats):
-        return "decision", "run again on the same input, the strategy answers otherwise"
+        return "decision", _UNSTEADY
     if mine.shown and other.shown:
         before = {each.name: each for each in mine.shown}
         after = {each.name: each for each in other.shown}

@@ -20,7 +20,7 @@ from kernel_lib.market.tick import Ticks
 from kernel_lib.strategy import Proposer, Strategy
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 from kernel_lib.trading.book import Book
-from kernel_lib.trading.record import BROKER_EVENT, EVENT, Control, State, Status
+from kernel_lib.trading.record import BROKER_EVENT, EVENT, Control, Status
 
 __all__ = ["Event", "Rerun", "events_told", "tick_of_row"]
 
@@ -38,8 +38,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     kind : str
         ``told`` (channel ``number`` shows ``value``), ``control`` (``number`` of
         :class:`~kernel_lib.trading.record.Control`), ``broker`` (``raw``: one BROKER_EVENT), ``out`` (the strategy's
-        code is not asked any more), ``pause`` (as ``out``, and an active book is paused), ``afresh`` (its code starts
-        anew).
+        code is not asked any more), ``afresh`` (its code starts anew).
     time_ns : int
         Of a control.
     """
@@ -186,13 +185,11 @@ class Rerun:
             elif each.kind == "broker":
                 self.book.on_broker(np.frombuffer(each.raw, BROKER_EVENT))
             elif each.kind == "control":
-                self.book.control(Control(each.number), int(self.book.numbers["time_ns"]) or each.time_ns)
+                self.book.control(Control(each.number), each.time_ns)
             elif each.kind == "afresh":
                 self._begin()
             else:
                 self.proposer.fault()
-                if each.kind == "pause" and self.book.state is State.ACTIVE:
-                    self.book.control(Control.PAUSE, int(self.book.numbers["time_ns"]) or each.time_ns)
             self._drain()
 
 
@@ -224,8 +221,10 @@ def tick_of_row(make: Callable[[], Rerun], rows: npt.NDArray[np.void], number: i
     """
     run = make()
     # A fill carries the time of its arrival and is found at the next tick: never before that time.
-    run.to(int(np.searchsorted(run.ticks["time_ns"], rows["time_ns"][number], side="left")))
+    earliest = int(np.searchsorted(run.ticks["time_ns"], rows["time_ns"][number], side="left"))
+    run.to(earliest)
     while len(run.rows) <= number and run.at < len(run.ticks):
         run.to(run.at + 1)
-    again = run.rows[: number + 1]
-    return max(run.at - 1, 0), again.tobytes() == rows[: number + 1].tobytes()
+    if run.rows[: number + 1].tobytes() != rows[: number + 1].tobytes():
+        return min(earliest, len(run.ticks) - 1), False
+    return max(run.at - 1, 0), True

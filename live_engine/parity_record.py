@@ -1,0 +1,213 @@
+"""What a desk did, from its journal: for each strategy its ticks, what came in between, its answers and its rows.
+
+The desk's own books are fed the journal again, by :func:`~live_engine.recovery.recover` (which requires that they give
+the journaled rows), and are watched meanwhile. No code of a tenant's runs.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from kernel_lib.backtest.parity_rerun import Event
+from kernel_lib.errors import BadData
+from kernel_lib.market.tick import TICK, Ticks
+from kernel_lib.passport import Approval, Passport
+from kernel_lib.trading.record import EVENT, Control
+from kernel_lib.wire import TickBlock
+from live_engine.books import Books
+from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry
+from live_engine.recovery import recover
+from live_engine.slot import Slot
+from live_engine.strategy_process import Question, Told
+
+__all__ = ["Lived", "read_desk"]
+
+
+class Lived(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy's life on a desk.
+
+    Parameters
+    ----------
+    ticks : ndarray of TICK
+        Of its symbol, since it was put on the desk.
+    ages_ns : ndarray of int64
+        How old each was when the desk took it.
+    answers : list of tuple
+        One for each tick.
+    events : list of Event
+        What came in between.
+    rows : ndarray of EVENT
+    row_ticks : ndarray of int64
+        The tick after which, or at which, each row came.
+    received_ns : ndarray of int64
+        The engine's clock when what caused each row had come.
+    """
+
+    passport: Passport
+    approval: Approval
+    ticks: Ticks
+    ages_ns: npt.NDArray[np.int64]
+    answers: list[tuple[float, int, int, int, int]]
+    events: list[Event]
+    rows: npt.NDArray[np.void]
+    row_ticks: npt.NDArray[np.int64]
+    received_ns: npt.NDArray[np.int64]
+
+
+def read_desk(directory: Path) -> list[Lived]:
+    """Read the lives of all strategies that were ever on a desk; its journal is copied first, it may be in use.
+
+    Raises
+    ------
+    BadData
+        There is no journal.
+    Broken
+        It is damaged, or the books do not give again what they gave.
+    """
+    if not (directory / "journal").is_dir():
+        raise BadData(f"a desk's journal must be at {directory / 'journal'}; has this tenant traded?")
+    books = _WatchedBooks(lambda text: None)
+    with tempfile.TemporaryDirectory(prefix="tickhub-night-") as scratch:
+        shutil.copytree(directory / "journal", Path(scratch) / "journal")
+        recover(books, Path(scratch) / "no-snapshot", Path(scratch) / "journal", 0)
+    return [life.lived() for life in books.lives.values()]
+
+
+class _Life:
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.ticks: list[tuple[int, float, float]] = []
+        self.ages: list[int] = []
+        self.answers: list[tuple[float, int, int, int, int]] = []
+        self.events: list[Event] = []
+        self.rows: list[npt.NDArray[np.void]] = [np.zeros(0, EVENT)]
+        self.row_ticks: list[int] = []
+        self.received: list[int] = []
+
+    def note(self, kind: str, **fields: Any) -> None:
+        self.events.append(Event(len(self.ticks), kind, **fields))
+
+    def told(self, told: Told) -> None:
+        self.note("told", number=told.channel, value=told.number)
+
+    def lived(self) -> Lived:
+        return Lived(
+            passport=self.slot.passport, approval=self.slot.approval, ticks=np.array(self.ticks, TICK),
+            ages_ns=np.array(self.ages, np.int64), answers=self.answers, events=self.events,
+            rows=np.concatenate(self.rows), row_ticks=np.array(self.row_ticks, np.int64),
+            received_ns=np.array(self.received, np.int64),
+        )  # fmt: skip
+
+
+class _WatchedBook:
+    """A book, and a note of all that goes in."""
+
+    def __init__(self, book: Any, life: _Life) -> None:
+        self._book, self._life = book, life
+
+    def on_tick(self, time_ns: int, bid: float, ask: float, age_ns: int = 0) -> Any:
+        self._life.ticks.append((time_ns, bid, ask))
+        self._life.ages.append(age_ns)
+        return self._book.on_tick(time_ns, bid, ask, age_ns)
+
+    def on_target(self, *answer: Any) -> None:
+        self._life.answers.append(tuple(answer))
+        self._book.on_target(*answer)
+
+    def on_broker(self, event: npt.NDArray[np.void]) -> None:
+        self._life.note("broker", raw=event.tobytes())
+        self._book.on_broker(event)
+
+    def control(self, control: Control, time_ns: int) -> None:
+        self._life.note("control", number=int(control), time_ns=time_ns)
+        self._book.control(control, time_ns)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._book, name)
+
+
+class _Forgotten(list[Question | Told]):
+    """Where recovery would keep every question for a process that is to be rebuilt: none is."""
+
+    def append(self, _: Question | Told) -> None:
+        return None
+
+
+class _WatchedBooks(Books):
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self.lives: dict[int, _Life] = {}
+        self.received_ns = 0
+        self._forward: Any = None
+        super().__init__(warn)
+
+    @property
+    def given(self) -> Callable[[Slot, Any], None]:
+        return self._keep
+
+    @given.setter
+    def given(self, forward: Callable[[Slot, Any], None]) -> None:
+        self._forward = forward
+
+    def _keep(self, slot: Slot, given: Any) -> None:
+        life = self._life_of(slot)
+        rows = np.frombuffer(bytes(given), EVENT)
+        life.rows.append(rows)
+        life.row_ticks += [max(len(life.ticks) - 1, 0)] * len(rows)
+        life.received += [self.received_ns] * len(rows)
+        self._forward(slot, given)
+
+    def _life_of(self, slot: Slot) -> _Life:
+        return self.lives.setdefault(slot.number, _Life(slot))
+
+    @property
+    def told(self) -> Callable[[Told], None]:
+        return lambda told: self.lives[told.slot].told(told)
+
+    @told.setter
+    def told(self, _: Callable[[Told], None]) -> None:
+        return None
+
+    def begin_block(self, inbound: Inbound) -> TickBlock | None:
+        self.received_ns = inbound.received_ns
+        return super().begin_block(inbound)
+
+    def on_report(self, inbound: Inbound) -> None:
+        self.received_ns = inbound.received_ns
+        super().on_report(inbound)
+
+    def on_opened(self, entry: OpenedEntry) -> Slot:
+        slot = super().on_opened(entry)
+        life = self._life_of(slot)
+        for told in slot.since:
+            if isinstance(told, Told):
+                life.told(told)
+        if self.control is not Control.RESUME:
+            life.note("control", number=int(self.control), time_ns=slot.approval.at_ns)
+        slot.since = _Forgotten()
+        slot.book = _WatchedBook(slot.book, life)  # type: ignore[assignment]
+        return slot
+
+    def on_control(self, entry: ControlEntry) -> list[Slot]:
+        restarted = super().on_control(entry)
+        for slot in restarted:
+            life = self.lives[slot.number]
+            life.note("afresh")
+            for told in slot.since:
+                if isinstance(told, Told):
+                    life.told(told)
+            slot.since = _Forgotten()
+        return restarted
+
+    def on_closed(self, number: int) -> None:
+        self.lives[number].note("out")
+        super().on_closed(number)
+
+    def on_fault(self, entry: FaultEntry) -> None:
+        self.lives[abs(entry.slot)].note("out")
+        super().on_fault(entry)
