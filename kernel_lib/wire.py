@@ -283,6 +283,11 @@ class Streams:
         return f"th:{self.tenant}:agent:{agent}"
 
     @staticmethod
+    def tiers() -> str:
+        """Hash: tenant -> name of its tier, kept by the api for processes that have no login to the accounts."""
+        return "th:tiers"
+
+    @staticmethod
     def ticket(ticket: str) -> str:
         """A single-use ticket for a page's live stream: JSON with tenant, user, tier; expires after 30 s."""
         return f"th:ticket:{ticket}"

@@ -84,8 +84,7 @@ class AgentSession:
 
     async def _serve(self) -> None:
         hello = await self._hello()
-        await self._publication.load()
-        self._publication.symbols = frozenset(each.symbol for each in hello.instruments)
+        await self._publication.load(hello.instruments)
         welcome = Welcome(tick_seq=self._publication.tick_seq, report_seq=self._publication.report_seq)
         await self._connection.send(encode(welcome))
         self._log.info("agent_here", tick_seq=welcome.tick_seq, report_seq=welcome.report_seq, server=hello.server)

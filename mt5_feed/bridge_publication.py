@@ -5,6 +5,7 @@ told where to resume, and what it sends twice is dropped. When the bus fails in 
 transaction took place; the session then ends, and the next one reads the numbers back.
 """
 
+import time
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -14,14 +15,16 @@ import redis.asyncio as redis
 from redis.asyncio.client import Pipeline
 
 from kernel_lib.errors import BadData, Refused
-from kernel_lib.market.tick import TICK, Ticks
-from kernel_lib.market.validation import Validator, Verdict
+from kernel_lib.market.instrument import Instrument
+from kernel_lib.market.tick import TICK
+from kernel_lib.tiers import TIERS
 from kernel_lib.wire import AccountState, Quarantined, Report, Streams, TickBlock, encode
+from mt5_feed.bridge_inspection import Inspection, load_rules
 from mt5_feed.bridge_metrics import BridgeMetrics
 
 __all__ = ["IntentBook", "Publication", "PublicationConfig"]
 
-_UNKNOWN_SYMBOL = "unknown_symbol"
+_TIER_INTERVAL_S = 30.0
 
 
 class PublicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -64,7 +67,6 @@ class Publication:
     ) -> None:
         self.tick_seq = 0
         self.report_seq = 0
-        self.symbols: frozenset[str] = frozenset()
         self._client = client
         self._agent = agent
         self._streams = Streams(tenant)
@@ -72,18 +74,29 @@ class Publication:
         self._book = book
         self._metrics = metrics
         self._config = config
-        self._validators: dict[str, Validator] = {}
+        self._inspection = Inspection("basic", agent, (), {})
+        self._asked_tier_at = 0.0
         self._last_accepted: dict[str, bytes] = {}
         self._ticks_per_block = 1.0
 
-    async def load(self) -> None:
-        """Read back what is durable: sequence numbers and each symbol's last accepted tick."""
+    async def load(self, instruments: Iterable[Instrument]) -> None:
+        """Read back what is durable: sequence numbers and each symbol's last accepted tick.
+
+        Parameters
+        ----------
+        instruments : iterable of Instrument
+            What the agent says it can trade.
+        """
         stored: Any = await self._client.hgetall(self._streams.agent_seq(self._agent))
         self.tick_seq = int(stored.get(b"tick", 0))
         self.report_seq = int(stored.get(b"report", 0))
-        for name, packed in stored.items():
-            if name.startswith(b"last:") and len(packed) == TICK.itemsize:
-                self._validators[name[5:].decode()] = Validator(last=np.frombuffer(packed, dtype=TICK)[0])
+        last = {
+            name[5:].decode(): np.frombuffer(packed, dtype=TICK)[0]
+            for name, packed in stored.items()
+            if name.startswith(b"last:") and len(packed) == TICK.itemsize
+        }
+        self._inspection = Inspection("basic", self._agent, instruments, last)
+        await self._look_at_tier()
 
     async def publish(self, messages: Iterable[TickBlock | Report | AccountState], now_ns: int) -> None:
         """Publish a batch in one transaction; afterwards ``tick_seq`` and ``report_seq`` are durable.
@@ -97,6 +110,8 @@ class Publication:
         redis.RedisError
             The bus failed and the outcome is unknown: end the session.
         """
+        if time.monotonic() - self._asked_tier_at > _TIER_INTERVAL_S:
+            await self._look_at_tier()
         pipeline = self._client.pipeline(transaction=True)
         fault: Exception | None = None
         latest: dict[str, bytes] = {}
@@ -144,7 +159,7 @@ class Publication:
             raise Refused("sequence_gap", f"the next tick must have number {self.tick_seq + 1}, it had {first}")
         ticks = ticks[self.tick_seq + 1 - first :]
         first = self.tick_seq + 1
-        verdict = self._judge(block.symbol, ticks, now_ns)
+        verdict, quality = self._inspection.check(block.symbol, ticks, now_ns)
         if len(verdict.accepted):
             published = msgspec.structs.replace(
                 block, seq_first=first, ticks=verdict.accepted.tobytes(), bridge_ns=now_ns, n_received=len(ticks)
@@ -157,7 +172,7 @@ class Publication:
             latest[block.symbol] = msgspec.json.encode(
                 {
                     "symbol": block.symbol, "time_ns": int(last["time_ns"]), "bid": float(last["bid"]),
-                    "ask": float(last["ask"]), "seq": end, "agent": self._agent,
+                    "ask": float(last["ask"]), "seq": end, "agent": self._agent, "quality": round(quality, 3),
                 }
             )  # fmt: skip
             self._metrics.ticks.labels(self._tenant, self._agent).inc(len(verdict.accepted))
@@ -171,14 +186,14 @@ class Publication:
             self._metrics.refused.labels(rule).inc()
         self.tick_seq = end
 
-    def _judge(self, symbol: str, ticks: Ticks, now_ns: int) -> Verdict:
-        if symbol not in self.symbols:
-            everything = np.arange(len(ticks), dtype=np.int64)
-            return Verdict(accepted=ticks[:0], refused=everything, rules=(_UNKNOWN_SYMBOL,) * len(ticks))
-        validator = self._validators.get(symbol)
-        if validator is None:
-            validator = self._validators[symbol] = Validator()
-        return validator.check(ticks, now_ns)
+    async def _look_at_tier(self) -> None:
+        self._asked_tier_at = time.monotonic()
+        named: Any = await self._client.hget(Streams.tiers(), self._tenant)
+        held = TIERS.get(named.decode()) if named else None
+        level = held.validation if held is not None else "basic"
+        if level != self._inspection.level:
+            await load_rules(level)
+            self._inspection = self._inspection.at_level(level)
 
     def _add_report(self, pipeline: Pipeline, report: Report) -> None:
         if report.seq <= self.report_seq:

@@ -36,6 +36,7 @@ from hub.roster import read_token
 from hub.services.desk import DeskControl, EngineControl
 from hub.services.doorman import Doorman, HubTokens
 from hub.services.ledger import QuotaHandler, TrialsHandler, claimed_evidence, trial_finding
+from hub.services.tiers_told import keep_tiers_told
 from hub.services.web import NoSuchRoute, ServiceHandler, listen, serve_forever
 from hub.sockets import hub_socket, service_socket, unix_url
 from kernel_lib.agents.access import require_panels
@@ -313,9 +314,11 @@ async def serve(home: Home, urls: StoreUrls, ports: Ports) -> None:
     tokens = HubTokens(f"{unix_url(hub_socket(home))}/hub/api", "api", read_token(home, "api").reveal())
     desk = EngineControl(f"http://127.0.0.1:{ports.control}", key)
     app = api_app(Doorman(tokens, accounts), live, accounts, desk, home, key)
+    telling = asyncio.create_task(keep_tiers_told(accounts, live))
     try:
         await serve_forever(listen(app, service_socket(home, "api"), max_body_bytes=MAX_BUNDLE_BYTES))
     finally:
+        telling.cancel()
         live.close()
         accounts.close()
 

@@ -51,6 +51,8 @@ class LiveStore(Protocol):
     def latest(self, tenant: str) -> dict[str, bytes]: ...
     def position(self, tenant: str, reader: str) -> str: ...
     def set_position(self, tenant: str, reader: str, entry_id: str) -> None: ...
+    def set_tiers(self, tiers: Mapping[str, str]) -> None: ...
+    def tier_of(self, tenant: str) -> str: ...
     def issue_ticket(self, content: bytes) -> Secret: ...
     def redeem_ticket(self, ticket: str) -> bytes: ...
     def lock(self, name: str, *, lifetime_s: float) -> contextlib.AbstractContextManager[None]: ...
@@ -140,6 +142,20 @@ class RedisLive:
         """Save how far a reader has come."""
         with _answers():
             self._redis.hset(Streams(tenant).readers, reader, entry_id)
+
+    def set_tiers(self, tiers: Mapping[str, str]) -> None:
+        """Say which tier each tenant has; tenants that are not named are forgotten."""
+        with _answers():
+            steps = self._redis.pipeline(transaction=True)
+            steps.delete(Streams.tiers())
+            if tiers:
+                steps.hset(Streams.tiers(), mapping=dict(tiers))
+            steps.execute()
+
+    def tier_of(self, tenant: str) -> str:
+        """Give the name of a tenant's tier; empty where it was not told."""
+        with _answers():
+            return _text(self._redis.hget(Streams.tiers(), tenant) or b"")
 
     # Tickets, locks, rates
 

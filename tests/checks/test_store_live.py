@@ -69,6 +69,14 @@ def test_a_reader_finds_its_place_again(live: RedisLive, streams: Streams) -> No
     assert live.position(streams.tenant, "recorder") == "5-1"
 
 
+def test_the_tiers_are_those_that_were_told_last(live: RedisLive) -> None:
+    live.set_tiers({"acme": "pro", "globex": "free"})
+    live.set_tiers({"acme": "enterprise"})
+    assert (live.tier_of("acme"), live.tier_of("globex")) == ("enterprise", "")
+    live.set_tiers({})
+    assert live.tier_of("acme") == ""
+
+
 def test_a_ticket_works_once_whoever_is_first(live: RedisLive) -> None:
     ticket = live.issue_ticket(b"content")
     assert ticket.reveal() not in repr(ticket)

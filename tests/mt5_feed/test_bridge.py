@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -23,6 +24,7 @@ from kernel_lib.wire import (
     OrderIntent,
     Refusal,
     Report,
+    Streams,
     TickBlock,
     Welcome,
     decode,
@@ -191,6 +193,20 @@ async def test_an_unknown_symbol_s_ticks_are_quarantined(site: Site) -> None:
         assert await answer(link) == Ack(tick_seq=3, report_seq=0)
     assert {each.rule for each in site.quarantined()} == {"unknown_symbol"}
     assert len(site.quarantined()) == 3
+
+
+async def test_the_tier_on_the_bus_says_how_strictly_ticks_are_validated(site: Site) -> None:
+    spiked = bursts(200).copy()
+    spiked["bid"][120] *= 1.2
+    spiked["ask"][120] *= 1.2
+    message = tick_block("demo", "EURUSD", 1, spiked, terminal_ns=int(spiked["time_ns"][-1]), read_ns=time.time_ns())
+    site.redis.client.hset(Streams.tiers(), TENANT, "pro")
+    async with site.bridge(), linked(site) as link:
+        await greeted(link)
+        await link.send(encode(message))
+        assert await answer(link) == Ack(tick_seq=200, report_seq=0)
+    assert [(each.rule, each.seq) for each in site.quarantined()] == [("spike", 121)]
+    assert site.ticks().tobytes() == np.delete(spiked, 120).tobytes()
 
 
 async def test_an_intent_is_offered_again_until_the_agent_has_reported_on_it(site: Site) -> None:
