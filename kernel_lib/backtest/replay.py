@@ -200,7 +200,8 @@ def replay(
     events = np.concatenate(parts)
     if proposer.faulted and not fault:
         bad = events[events["kind"] == 9][0]
-        fault = f"time {bad['time_ns']}: the decision must give a number from -1 to 1, it gave {bad['target']}"
+        wanted = "the decision must give a number from -1 to 1, or an order with prices"
+        fault = f"time {bad['time_ns']}: {wanted}, it gave {bad['target']}"
     run = Replay(
         strategy, contract, book, events, points[: int(sampler[2])].copy(), len(ticks), seconds, fault, span_ns
     )

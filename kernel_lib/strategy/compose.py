@@ -20,9 +20,10 @@ from kernel_lib.errors import Misconfigured
 from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.features.feature import Feature
 from kernel_lib.market.bar import Bar, bar_length_ns
+from kernel_lib.strategy.answered import compiled_answer
 from kernel_lib.strategy.definition import RESERVED, Strategy
 from kernel_lib.strategy.position import Position
-from kernel_lib.strategy.target import exposure_of, sized
+from kernel_lib.strategy.target import exposure_of, ordered, sized
 from kernel_lib.trading.record import Status
 
 __all__ = ["Plan", "Question", "Step", "compose", "tuple_class"]
@@ -162,7 +163,9 @@ def _source(strategy: Strategy, layout: _Layout, lengths: list[int]) -> str:
         hold,
         f"    x = {see}",
         f"    position = {position}",
-        "    return sized(m, z, v, float(decide(x, position, p)), x.mid)",
+        "    return ordered(m, z, v, decide(x, position, p), x.mid)"
+        if strategy.rests
+        else "    return sized(m, z, v, float(decide(x, position, p)), x.mid)",
         "",
     ]
     records = "    m, z, v = memory[0], sizing[0], view[0]"
@@ -240,6 +243,7 @@ class _Decision:
 
     def __init__(self, strategy: Strategy) -> None:
         self.decide = strategy.decide
+        self.compiled = compiled_answer if strategy.rests else njit(nogil=True)
         self._key = strategy.origin or strategy.decide
 
     def __eq__(self, other: object) -> bool:
@@ -253,8 +257,9 @@ class _Decision:
 def _compiled(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], decision: _Decision) -> Step:
     decide = decision.decide
     space: dict[str, Any] = {
-        "Bar": Bar, "Position": Position, "sized": sized, "exposure_of": exposure_of, "HOLD": _HOLD, "math": math,
-        "X": tuple_class("X", fields), "decide": njit(nogil=True)(decide), "seen": _seen,
+        "Bar": Bar, "Position": Position, "sized": sized, "ordered": ordered, "exposure_of": exposure_of, "HOLD": _HOLD,
+        "math": math,
+        "X": tuple_class("X", fields), "decide": decision.compiled(decide), "seen": _seen,
         **{f"update_{index}": update for index, update in enumerate(updates)},
     }  # fmt: skip
     filename = f"<tickhub step {decide.__name__} {abs(hash(source)):x}>"

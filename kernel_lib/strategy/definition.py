@@ -14,13 +14,14 @@ from kernel_lib.errors import BadData, Misconfigured, StrategyFault
 from kernel_lib.features.feature import Feature
 from kernel_lib.features.shelf import holding
 from kernel_lib.market.bar import bar_length_ns, bar_length_text
+from kernel_lib.strategy.answered import answers_orders
 from kernel_lib.strategy.sizing import FixedLots, Sizing
 
 __all__ = ["RESERVED", "Strategy", "load_strategy", "strategy"]
 
 Number = int | float | bool
 Features = Mapping[str, Feature] | Callable[[Any], Mapping[str, Feature]]
-Decision = Callable[[Any, Any, Any], float]
+Decision = Callable[[Any, Any, Any], Any]
 
 #: Names that every ``x`` carries beside the features.
 RESERVED = ("bid", "ask", "mid", "spread", "time_ns")
@@ -42,6 +43,7 @@ class Strategy:
         params: Mapping[str, Number],
         stop_loss_points: int | str,
         take_profit_points: int | str,
+        trailing_points: int | str = 0,
         sizing: Sizing,
         source: str,
     ) -> None:
@@ -58,6 +60,9 @@ class Strategy:
         self._features = features
         self._stop_loss_points = stop_loss_points
         self._take_profit_points = take_profit_points
+        self._trailing_points = trailing_points
+        #: Its decision may answer a resting order, see :mod:`kernel_lib.strategy.orders`.
+        self.rests = answers_orders(decide)
         for name, number in self.params.items():
             _check_name(name, "parameter", self.name)
             if not isinstance(number, int | float) or not math.isfinite(number):
@@ -65,6 +70,12 @@ class Strategy:
         self.features = self._make_features()
         self.stop_loss_points = self._points(stop_loss_points, "stop_loss_points")
         self.take_profit_points = self._points(take_profit_points, "take_profit_points")
+        self.trailing_points = self._points(trailing_points, "trailing_points")
+
+    @property
+    def paper_only(self) -> str:
+        """Empty, or what it does that only the simulated broker knows as yet."""
+        return "resting orders" if self.rests else "a trailing stop" if self.trailing_points else ""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -92,6 +103,7 @@ class Strategy:
             params=params,
             stop_loss_points=self._stop_loss_points,
             take_profit_points=self._take_profit_points,
+            trailing_points=self._trailing_points,
             sizing=self.sizing,
             source=self.source,
         )
@@ -107,6 +119,7 @@ class Strategy:
         rows = [("decides on", self.on), *((f"x.{name}", repr(each)) for name, each in self.features.items())]
         rows += [(f"p.{name}", repr(number)) for name, number in self.params.items()]
         rows += [("stop-loss", f"{self.stop_loss_points} points"), ("take-profit", f"{self.take_profit_points} points")]
+        rows += [("trailing stop", f"{self.trailing_points} points")] if self.trailing_points else []
         rows += [("sizing", repr(self.sizing))]
         body = "".join(f"<tr><th style='text-align:left'>{left}</th><td>{right}</td></tr>" for left, right in rows)
         return f"<b>{self.name}</b><br>{self.doc.splitlines()[0] if self.doc else ''}<table>{body}</table>"
@@ -139,11 +152,13 @@ def strategy(
     params: Mapping[str, Number] | None = None,
     stop_loss_points: int | str = 0,
     take_profit_points: int | str = 0,
+    trailing_points: int | str = 0,
     sizing: Sizing | None = None,
 ) -> Callable[[Decision], Strategy]:
     """Make a strategy of a decision ``decide(x, position, p) -> target``.
 
-    The target is an exposure from -1 (short) to 1 (long). ``x`` holds the features by name (of a feature with
+    The target is an exposure from -1 (short) to 1 (long), or an order that waits for its price, see
+    :mod:`kernel_lib.strategy.orders`. ``x`` holds the features by name (of a feature with
     several outputs the first; the others as ``x.NAME_OUTPUT``) and ``bid, ask, mid, spread, time_ns``;
     ``position`` holds ``exposure, lots, entry_price, profit, open_time_ns, equity``; ``p`` the parameters. While a
     feature is NaN the decision is not called and the exposure holds. After a stop-loss or take-profit a target
@@ -159,6 +174,9 @@ def strategy(
         Whole numbers stay whole.
     stop_loss_points, take_profit_points : int or str
         Distances from the quote at entry, 0 for none; or the name of a parameter that holds it.
+    trailing_points : int or str
+        Distance at which the stop-loss follows the quote, towards profit only; 0 for none. Without
+        ``stop_loss_points`` it is also where the stop begins. Backtest and paper only.
     sizing : FixedLots or RiskFraction
         What exposure 1 means; 0.1 lots if nothing is said.
 
@@ -178,6 +196,7 @@ def strategy(
             params=params or {},
             stop_loss_points=stop_loss_points,
             take_profit_points=take_profit_points,
+            trailing_points=trailing_points,
             sizing=sizing or FixedLots(),
             source=_source_around(decide),
         )

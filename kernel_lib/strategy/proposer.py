@@ -14,14 +14,15 @@ import numpy.typing as npt
 from numba import typeof
 from numba.core.errors import NumbaError
 
-from kernel_lib.errors import BadData, Broken
+from kernel_lib.errors import BadData, Broken, StrategyFault
 from kernel_lib.machine_code import entry_point
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.strategy.compose import compose, tuple_class
 from kernel_lib.strategy.definition import Strategy
+from kernel_lib.strategy.orders import EntryOrder
 from kernel_lib.strategy.position import Proposal, Seen
 from kernel_lib.strategy.sizing import make_sizing
-from kernel_lib.strategy.target import MEMORY, sized_rows
+from kernel_lib.strategy.target import MEMORY, ordered_rows, sized_rows
 from kernel_lib.trading.account import AccountConfig
 from kernel_lib.trading.record import VIEW, Status
 
@@ -66,7 +67,12 @@ class Proposer:
         self.memory = np.zeros(1, MEMORY)
         self.memory[0]["latched"] = self.memory[0]["last_target"] = np.nan
         self.sizing = make_sizing(
-            strategy.sizing, instrument, account, strategy.stop_loss_points, strategy.take_profit_points
+            strategy.sizing,
+            instrument,
+            account,
+            strategy.stop_loss_points,
+            strategy.take_profit_points,
+            strategy.trailing_points,
         )
         self.params = _params_tuple(strategy)
         self._live: Callable[..., Any] | None = None
@@ -205,8 +211,13 @@ class Proposer:
         if not self.memory["due"][0] or not self.step.ready(self.state):
             return _HOLD
         x, position = self._gather(time_ns, bid, ask, view)
-        target = float(self.strategy.decide(x, position, self.params))
-        return Proposal(*sized_rows(self.memory, self.sizing, view, target, (bid + ask) * 0.5))
+        answer = self.strategy.decide(x, position, self.params)
+        mid = (bid + ask) * 0.5
+        if isinstance(answer, EntryOrder):
+            if not self.strategy.rests:
+                raise StrategyFault(f"{self.strategy.name} must name the order function that it answers with itself")
+            return Proposal(*ordered_rows(self.memory, self.sizing, view, answer, mid))
+        return Proposal(*sized_rows(self.memory, self.sizing, view, float(answer), mid))
 
 
 def _params_tuple(strategy: Strategy) -> Any:

@@ -30,8 +30,11 @@ class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         100 means margin is a hundredth of the notional.
     hedging : bool
         True: each deal opens a position of its own. False (netting): one position per symbol.
+    margin_call_fraction : float
+        No entries while equity is below this share of the margin; 0 for none.
     stop_out_fraction : float
-        Positions are closed when equity falls below this share of the margin.
+        When equity falls below this share of the margin, positions are closed one after the other, the one that has
+        lost most first, until it is there again.
     server_zone : str
         Where the trading day turns.
     rates : dict of str to float
@@ -43,6 +46,7 @@ class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     deposit: float = 10_000.0
     leverage: float = 100.0
     hedging: bool = False
+    margin_call_fraction: float = 1.0
     stop_out_fraction: float = 0.5
     server_zone: str = "EET"
     rates: dict[str, float] = {}
@@ -130,6 +134,8 @@ def make_rules(
     """
     _check(account.deposit, 0.0, "deposit", strict=True)
     _check(account.leverage, 1.0, "leverage")
+    _check(account.margin_call_fraction, 0.0, "margin_call_fraction")
+    _check(account.stop_out_fraction, 0.0, "stop_out_fraction")
     _check(limits.max_lots, 0.0, "max_lots", strict=True)
     if limits.max_spread_points is not None:
         _check(limits.max_spread_points, 0, "max_spread_points")
@@ -154,6 +160,7 @@ def make_rules(
             margin *= _rate(instrument.currency_base, instrument, account)
     r["margin_minor_per_unit"], r["margin_by_price"] = margin, by_price
     r["stop_out_fraction"] = account.stop_out_fraction
+    r["margin_call_fraction"] = account.margin_call_fraction
     r["tick_points"] = max(1, round(instrument.tick_size / instrument.point))
     r["hedging"] = account.hedging
     r["max_units"] = math.floor(min(limits.max_lots, instrument.max_lots) / instrument.lot_step + 1e-9)

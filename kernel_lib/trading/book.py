@@ -63,6 +63,7 @@ class Book:
         b["next_due_ns"] = NEVER_NS
         b["next_order_id"] = b["next_position_id"] = 1
         b["entry_price"] = np.nan
+        b["margin_watch"] = max(account.margin_call_fraction, account.stop_out_fraction)
         b["long_stop"] = b["short_take"] = -_FAR
         b["long_take"] = b["short_stop"] = _FAR
         self.arrays = Arrays(
@@ -129,6 +130,11 @@ class Book:
     @property
     def state(self) -> State:
         return State(int(self.arrays.book["state"][0]))
+
+    @property
+    def margin_called(self) -> bool:
+        """The equity is below the margin call's level; nothing is entered until it is back."""
+        return bool(self.arrays.book["margin_called"][0])
 
     @property
     def numbers(self) -> Mapping[str, Any]:

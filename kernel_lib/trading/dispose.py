@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from kernel_lib.trading.ledger import apply_fill, charge_swap, emit, margin_in_use, profit_minor
+from kernel_lib.trading.admission import allowed, deny, guards, opens
+from kernel_lib.trading.asking import ask_resting
+from kernel_lib.trading.ledger import apply_fill, charge_swap, emit, floating_minor, margin_in_use
 from kernel_lib.trading.record import (
-    MAX_POSITIONS,
     MAX_WORKING,
     NEVER_NS,
     Arrays,
     BrokerKind,
     Control,
+    Errand,
     Kind,
+    OrderType,
     Reason,
     State,
     Status,
@@ -33,16 +36,25 @@ from kernel_lib.trading.record import (
     rules_type,
     view_type,
 )
-from kernel_lib.trading.simulated import arrival_ns, close_all, drop_working, fill_due, run_stops
+from kernel_lib.trading.resting import cancel_resting, drop_working, fill_due, rests, run_resting
+from kernel_lib.trading.simulated import arrival_ns, run_stops, stop_out
 
 __all__ = ["catch_up", "on_broker", "on_control", "on_target", "on_tick", "quote", "settle", "unmoved"]
 
 _i8 = types.int64
 _f8 = types.float64
 _MINUTE_NS = 60 * 10**9
+_SECOND_NS = 10**9
 
 _DECISION, _ORDER, _DENIED = int(Kind.DECISION), int(Kind.ORDER), int(Kind.DENIED)
 _ACCEPTED, _REJECTED, _CONTROL, _FAULT = int(Kind.ACCEPTED), int(Kind.REJECTED), int(Kind.CONTROL), int(Kind.FAULT)
+_PLACED, _STOP_OUT, _PAPER_ONLY = int(Kind.PLACED), int(Reason.STOP_OUT), int(Reason.PAPER_ONLY)
+_MARGIN_CALL, _RESTORED = int(Reason.MARGIN_CALL), int(Reason.MARGIN_RESTORED)
+_LIMIT, _STOP, _STOP_LIMIT = int(OrderType.LIMIT), int(OrderType.STOP), int(OrderType.STOP_LIMIT)
+_PLACE, _MODIFY = int(Errand.PLACE), int(Errand.MODIFY)
+_IN_MARGIN_CALL = int(State.MARGIN_CALL)
+#: While called, any margin in use has the next quote looked at closely, which then says when it is over.
+_ALWAYS = 1e300
 _ACTIVE, _PAUSED, _KILLED = int(State.ACTIVE), int(State.PAUSED), int(State.KILLED)
 _HOLD, _DECIDED, _BAD, _RAISED = int(Status.HOLD), int(Status.DECIDED), int(Status.BAD_TARGET), int(Status.RAISED)
 _MAX_LOTS, _MAX_SPREAD, _DAILY_LOSS = int(Reason.MAX_LOTS), int(Reason.MAX_SPREAD), int(Reason.DAILY_LOSS)
@@ -56,55 +68,8 @@ _RESUME, _PAUSE, _KILL = int(Control.RESUME), int(Control.PAUSE), int(Control.KI
 _REJECTIONS_TO_PAUSE = 3
 
 
-@njit(_i8(_i8, _i8, _i8), nogil=True, cache=True)
-def _on_tick_grid(points: int, grid: int, direction: int) -> int:
-    """Round a price to the instrument's tick size, away from the quote."""
-    if grid == 1:
-        return points
-    low = points // grid * grid
-    return low + grid if direction > 0 and low != points else low
-
-
-@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
-def _deny(s: Arrays, reason: int, desired: int) -> None:
-    """Note a refusal once, not at every tick for which it lasts."""
-    b = s.book[0]
-    if b.denied_reason == reason and b.denied_units == desired:
-        return
-    b.denied_reason = reason
-    b.denied_units = desired
-    b.n_denied += 1
-    emit(s, _DENIED, reason, b.time_ns, 0, 0, 0, 0, desired, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
-
-
-@njit(_i8(arrays_type, _i8), nogil=True, cache=True)
-def _refusal(s: Arrays, added_units: int) -> int:
-    """Name the first limit that an entry of ``added_units`` breaks, 0 for none."""
-    b = s.book[0]
-    r = s.rules[0]
-    if b.state != _ACTIVE:
-        return _IS_PAUSED if b.state == _PAUSED else _IS_KILLED
-    if b.loss_locked != 0:
-        return _DAILY_LOSS
-    if b.age_ns > r.max_quote_age_ns:
-        return _STALE
-    if b.ask_points - b.bid_points > r.max_spread_points + r.max_spread_fraction * b.bid_points:
-        return _MAX_SPREAD
-    oldest = (b.message_at - r.messages_per_minute) % s.messages.size
-    if s.messages[oldest] > b.time_ns - _MINUTE_NS:
-        return _RATE
-    margin = added_units * r.margin_minor_per_unit
-    if r.margin_by_price != 0:
-        margin *= b.ask
-    if b.equity_minor - margin_in_use(b, r) < margin:
-        return _NO_MARGIN
-    if r.hedging != 0 and b.n_positions + 1 >= MAX_POSITIONS:
-        return _TOO_MANY
-    return 0
-
-
-@njit(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
-def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: int) -> None:
+@njit(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: int, trail: int) -> None:
     """Put one order on its way and into the record."""
     b = s.book[0]
     r = s.rules[0]
@@ -116,6 +81,8 @@ def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: i
     s.messages[b.message_at] = b.time_ns
     b.message_at = (b.message_at + 1) % s.messages.size
     w = s.working[b.n_working]
+    w.what = 0
+    w.trail_points = trail
     w.order_id = order_id
     w.side = side
     w.units = units
@@ -128,13 +95,6 @@ def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: i
     b.n_working += 1
     points = b.ask_points if side > 0 else b.bid_points
     emit(s, _ORDER, 0, b.time_ns, side, 0, order_id, position_id, units, points, stop, take, 0, 0, 0, 0, 0.0, 0.0)
-
-
-@njit(_f8(book_type, rules_type), nogil=True, cache=True)
-def _floating(b: Any, r: Any) -> float:
-    """Give the floating profit in minor units, swap included."""
-    moved = (b.bid_points * b.long_units - b.long_cost) + (b.short_cost - b.ask_points * b.short_units)
-    return profit_minor(r, moved, b.bid) + b.open_swap_minor
 
 
 @njit(types.boolean(book_type, rules_type, view_type, _f8), nogil=True, cache=True)
@@ -161,42 +121,29 @@ def _mark(b: Any, r: Any, v: Any, floating: float) -> bool:
 
 
 @njit(types.void(arrays_type, _i8, _i8, _i8, _i8), nogil=True, cache=True)
-def _move(s: Arrays, current: int, desired: int, stop_points: int, take_points: int) -> None:
+def _move(s: Arrays, current: int, desired: int, stop_word: int, take_word: int) -> None:
     """Send what takes the position from ``current`` to ``desired``, as far as the limits allow."""
     b = s.book[0]
     r = s.rules[0]
     wanted = desired
-    if abs(desired) > r.max_units:
-        desired = r.max_units if desired > 0 else -r.max_units
-    same_side = current == 0 or (desired > 0) == (current > 0)
-    if desired != 0 and (not same_side or abs(desired) > abs(current)):
-        added = abs(desired) - abs(current) if same_side else abs(desired)
-        reason = _refusal(s, added)
-        if reason == 0 and wanted != desired:
-            reason = _MAX_LOTS
-            _deny(s, reason, wanted)
-        elif reason != 0:
-            _deny(s, reason, wanted)
-            desired = current if same_side else 0
+    desired = allowed(s, current, desired)
     delta = desired - current
     if delta == 0:
         return
-    if abs(delta) < r.min_units:
-        _deny(s, _MINIMUM, wanted)
-        return
     side = 1 if delta > 0 else -1
-    opening = desired != 0 and (current == 0 or (desired > 0) != (current > 0) or abs(desired) > abs(current))
+    opening = opens(current, desired)
     stop = 0
     take = 0
+    trail = 0
     if opening:
-        reference = b.bid_points if side > 0 else b.ask_points
-        if stop_points > 0:
-            stop = _on_tick_grid(reference - side * stop_points, r.tick_points, -side)
-        if take_points > 0:
-            take = _on_tick_grid(reference + side * take_points, r.tick_points, side)
+        stop, take, trail = guards(s, side, b.bid_points if side > 0 else b.ask_points, stop_word, take_word)
+        if trail > 0 and r.simulated == 0:
+            # A terminal would keep the stop where it was: entered without what the strategy counts on.
+            deny(s, _PAPER_ONLY, wanted)
+            return
     if r.hedging == 0:
         closes = s.positions[0].position_id if b.n_positions > 0 and not opening else 0
-        _send(s, side, abs(delta), closes, stop, take)
+        _send(s, side, abs(delta), closes, stop, take, trail)
     else:
         left = abs(delta)
         n_open = b.n_positions
@@ -205,13 +152,13 @@ def _move(s: Arrays, current: int, desired: int, stop_points: int, take_points: 
             if left == 0 or p.side == side:
                 continue
             part = min(left, p.units)
-            _send(s, side, part, p.position_id, 0, 0)
+            _send(s, side, part, p.position_id, 0, 0, 0)
             left -= part
         if left > 0:
-            _send(s, side, left, 0, stop, take)
+            _send(s, side, left, 0, stop, take, trail)
     if b.next_due_ns <= b.time_ns:
         fill_due(s, b.time_ns + 1)
-        _mark(b, r, s.seen[0], _floating(b, r))
+        _mark(b, r, s.seen[0], floating_minor(b, r))
 
 
 @njit(types.void(arrays_type, _i8), nogil=True, cache=True)
@@ -225,7 +172,7 @@ def catch_up(s: Arrays, time_ns: int) -> None:
         if b.n_ticks > 0:
             if s.nights[b.day] > 0 and b.n_positions > 0 and s.rules[0].simulated != 0:
                 charge_swap(s, s.nights[b.day])
-            b.equity_minor = b.balance_minor + _floating(b, s.rules[0])
+            b.equity_minor = b.balance_minor + floating_minor(b, s.rules[0])
             b.day += 1
         else:
             # The first tick: find its day at once instead of walking there.
@@ -253,7 +200,7 @@ def quote(b: Any, r: Any, v: Any, time_ns: int, bid: float, ask: float, age_ns: 
     b.bid_points = bid_points
     b.ask_points = ask_points
     floating = 0.0
-    if b.n_positions > 0:
+    if b.watched > 0:
         if (
             bid_points <= b.long_stop
             or bid_points >= b.long_take
@@ -261,24 +208,47 @@ def quote(b: Any, r: Any, v: Any, time_ns: int, bid: float, ask: float, age_ns: 
             or ask_points <= b.short_take
         ):
             return True
-        floating = _floating(b, r)
-        if b.balance_minor + floating < r.stop_out_fraction * margin_in_use(b, r):
+        floating = floating_minor(b, r)
+        if b.balance_minor + floating < b.margin_watch * margin_in_use(b, r):
             return True
     return _mark(b, r, v, floating)
 
 
 @njit(types.void(arrays_type), nogil=True, cache=True)
+def _call_margin(s: Arrays) -> None:
+    """Begin or end the margin call."""
+    b = s.book[0]
+    r = s.rules[0]
+    called = b.balance_minor + floating_minor(b, r) < r.margin_call_fraction * margin_in_use(b, r)
+    if called == (b.margin_called != 0):
+        return
+    b.margin_called = 1 if called else 0
+    b.margin_watch = _ALWAYS if called else max(r.margin_call_fraction, r.stop_out_fraction)
+    reason = _MARGIN_CALL if called else _RESTORED
+    emit(s, _CONTROL, reason, b.time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+    if called and r.simulated != 0:
+        cancel_resting(s, _MARGIN_CALL)
+
+
+@njit(types.void(arrays_type), nogil=True, cache=True)
 def settle(s: Arrays) -> None:
-    """Do what :func:`quote` found due: stops, the broker's stop-out, the daily loss; then mark to market."""
+    """Do what :func:`quote` found due: stops, orders, margin call and stop-out, the daily loss; then mark to market."""
     b = s.book[0]
     r = s.rules[0]
     if r.simulated != 0:
         run_stops(s, b.time_ns)
-        if b.n_positions > 0 and b.balance_minor + _floating(b, r) < r.stop_out_fraction * margin_in_use(b, r):
-            close_all(s, b.time_ns)
-    if _mark(b, r, s.seen[0], _floating(b, r)):
+        run_resting(s, b.time_ns)
+    _call_margin(s)
+    if r.simulated != 0 and b.balance_minor + floating_minor(b, r) < r.stop_out_fraction * margin_in_use(b, r):
+        cancel_resting(s, _STOP_OUT)
+        stop_out(s, b.time_ns)
+        _call_margin(s)
+    if _mark(b, r, s.seen[0], floating_minor(b, r)):
         b.loss_locked = 1
         emit(s, _CONTROL, _DAILY_LOSS, b.time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+        cancel_resting(s, _DAILY_LOSS)
+    if b.margin_called != 0 and b.state == _ACTIVE:
+        s.seen[0].state = _IN_MARGIN_CALL
 
 
 @njit(types.void(arrays_type, _i8, _f8, _f8, _i8), nogil=True, cache=True)
@@ -294,7 +264,7 @@ def on_tick(s: Arrays, time_ns: int, bid: float, ask: float, age_ns: int) -> Non
 @njit(types.boolean(book_type, _f8, _i8, _i8), nogil=True, cache=True)
 def unmoved(b: Any, target: float, target_units: int, status: int) -> bool:
     """Say whether a proposal changes nothing: the path of almost every tick."""
-    if b.state == _KILLED or status >= _BAD:
+    if b.state == _KILLED or status > _DECIDED or status < _HOLD:
         return False
     if status == _DECIDED:
         current = b.long_units - b.short_units
@@ -315,21 +285,34 @@ def unmoved(b: Any, target: float, target_units: int, status: int) -> bool:
 def on_target(s: Arrays, target: float, target_units: int, stop_points: int, take_points: int, status: int) -> None:
     """Take one proposal: decide, within the limits, which orders go out.
 
-    ``stop_points`` and ``take_points`` are distances from the quote, 0 for none.
+    ``stop_points`` and ``take_points`` are distances from the quote, 0 for none; what else they and the status may hold
+    is in :mod:`kernel_lib.trading.terms`.
     """
     b = s.book[0]
     if unmoved(b, target, target_units, status):
         return
+    if status < _HOLD and b.state != _KILLED:
+        if ask_resting(s, target, target_units, stop_points, take_points, status):
+            _mark(b, s.rules[0], s.seen[0], floating_minor(b, s.rules[0]))
+        return
     if status == _DECIDED:
         b.n_decisions += 1
-        if target != b.last_target:
-            b.last_target = target
+        if target != b.shown_target or b.shown_status < _HOLD:
+            b.shown_target = target
+            b.shown_status = _DECIDED
+            b.lapsed = 0
             emit(s, _DECISION, 0, b.time_ns, 0, 0, 0, 0, target_units, 0, 0, 0, 0, 0, 0, 0, 0.0, target)
+        b.last_target = target
+        if rests(s):
+            cancel_resting(s, 0)
+            if rests(s):
+                b.last_target = math.nan  # not unmoved as long as an order may come to rest
     elif status >= _BAD:
         if b.state == _ACTIVE:
             b.state = _PAUSED
         reason = _BAD_TARGET if status == _BAD else _HAS_RAISED if status == _RAISED else _TIMED_OUT
         emit(s, _FAULT, reason, b.time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, target)
+        cancel_resting(s, _IS_PAUSED)
         return
     current = b.long_units - b.short_units
     desired = current if status == _HOLD else target_units
@@ -400,16 +383,16 @@ def on_broker(
             drop_working(s, k)
         b.rejections_in_row = 0
         _take_swap(s, close_id, swap)
-        apply_fill(s, order_id, side, units, close_id, stop, take, points, time_ns, 0, commission, position_id)
+        apply_fill(s, order_id, side, units, close_id, stop, take, 0, points, time_ns, 0, commission, position_id)
     elif kind == _B_CLOSED:
         for j in range(b.n_positions):
             p = s.positions[j]
             if p.position_id == position_id:
                 _take_swap(s, position_id, swap)
-                apply_fill(s, order_id, -p.side, units, position_id, 0, 0, points, time_ns, reason, commission, 0)
+                apply_fill(s, order_id, -p.side, units, position_id, 0, 0, 0, points, time_ns, reason, commission, 0)
                 b.n_stopped += 1
                 break
-    _mark(b, s.rules[0], s.seen[0], _floating(b, s.rules[0]))
+    _mark(b, s.rules[0], s.seen[0], floating_minor(b, s.rules[0]))
 
 
 @njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
@@ -423,3 +406,5 @@ def on_control(s: Arrays, control: int, time_ns: int) -> None:
     current = b.long_units - b.short_units
     if control == _KILL and current != 0 and b.n_working == 0 and math.isfinite(b.bid):
         _move(s, current, 0, 0, 0)
+    if control != _RESUME:
+        cancel_resting(s, reason)

@@ -10,17 +10,28 @@ from kernel_lib.trading.record import (
     Arrays,
     Entry,
     Kind,
+    OrderType,
     Reason,
     arrays_type,
     book_type,
     rules_type,
 )
 
-__all__ = ["apply_fill", "charge_swap", "emit", "margin_in_use", "profit_minor", "reduce_position", "refresh"]
+__all__ = [
+    "apply_fill",
+    "charge_swap",
+    "emit",
+    "floating_minor",
+    "margin_in_use",
+    "profit_minor",
+    "reduce_position",
+    "refresh",
+]
 
 _FAR = 1 << 60
 _KIND_FILL, _KIND_REJECTED, _KIND_CLOSED = int(Kind.FILL), int(Kind.REJECTED), int(Kind.CLOSED)
 _IN, _OUT, _INOUT = int(Entry.IN), int(Entry.OUT), int(Entry.INOUT)
+_LIMIT = int(OrderType.LIMIT)
 _GONE, _FULL = int(Reason.POSITION_GONE), int(Reason.TOO_MANY_POSITIONS)
 
 _i8 = types.int64
@@ -70,7 +81,11 @@ def profit_minor(r: Any, point_units: int, price: float) -> float:
 
 @njit(types.void(arrays_type), cache=True, nogil=True)
 def refresh(s: Arrays) -> None:
-    """Sum up the open positions after a change: units, cost, swap, entry, and the nearest stop on each side."""
+    """Sum up after a change: units, cost, swap, entry, and on each side the nearest quote that sets something off.
+
+    A stop and a buy above the market are both met by a quote that rises, so the resting order stands among the stops;
+    so does the quote from which a trailing stop moves.
+    """
     b = s.book[0]
     b.long_units = 0
     b.short_units = 0
@@ -93,6 +108,8 @@ def refresh(s: Arrays) -> None:
                 b.long_stop = max(b.long_stop, p.stop_points)
             if p.take_points > 0:
                 b.long_take = min(b.long_take, p.take_points)
+            if p.trail_points > 0:
+                b.long_take = min(b.long_take, p.stop_points + p.trail_points + s.rules[0].tick_points)
         else:
             b.short_units += p.units
             b.short_cost += p.cost
@@ -100,6 +117,19 @@ def refresh(s: Arrays) -> None:
                 b.short_stop = min(b.short_stop, p.stop_points)
             if p.take_points > 0:
                 b.short_take = max(b.short_take, p.take_points)
+            if p.trail_points > 0:
+                b.short_take = max(b.short_take, p.stop_points - p.trail_points - s.rules[0].tick_points)
+    b.watched = b.n_positions
+    if b.rest_type != 0:
+        b.watched += 1
+        if b.rest_side > 0 and b.rest_type == _LIMIT:
+            b.short_take = max(b.short_take, b.rest_points)
+        elif b.rest_side > 0:
+            b.short_stop = min(b.short_stop, b.rest_points)
+        elif b.rest_type == _LIMIT:
+            b.long_take = min(b.long_take, b.rest_points)
+        else:
+            b.long_stop = max(b.long_stop, b.rest_points)
     net = b.long_units - b.short_units
     if net != 0:
         b.entry_price = (b.long_cost - b.short_cost) / net * s.rules[0].point
@@ -136,10 +166,10 @@ def reduce_position(
     return profit
 
 
-@njit(types.boolean(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8), cache=True, nogil=True)
+@njit(types.boolean(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8), cache=True, nogil=True)
 def apply_fill(
-    s: Arrays, order_id: int, side: int, units: int, close_id: int, stop_points: int, take_points: int, points: int,
-    time_ns: int, reason: int, commission_given: int, ticket: int,
+    s: Arrays, order_id: int, side: int, units: int, close_id: int, stop_points: int, take_points: int,
+    trail_points: int, points: int, time_ns: int, reason: int, commission_given: int, ticket: int,
 ) -> bool:  # fmt: skip
     """Book one deal: close, turn or open positions, charge commission, add FILL and CLOSED rows.
 
@@ -219,6 +249,8 @@ def apply_fill(
             b.n_positions += 1
         p.stop_points = stop_points
         p.take_points = take_points
+        p.trail_points = trail_points
+        p.trailed = 0
         s.out[fill_row].position_id = p.position_id
     refresh(s)
     return True
@@ -244,3 +276,10 @@ def margin_in_use(b: Any, r: Any) -> float:
     if r.margin_by_price != 0:
         margin *= b.ask if b.long_units >= b.short_units else b.bid
     return margin
+
+
+@njit(_f8(book_type, rules_type), nogil=True, cache=True)
+def floating_minor(b: Any, r: Any) -> float:
+    """Give the floating profit in minor units, swap included."""
+    moved = (b.bid_points * b.long_units - b.long_cost) + (b.short_cost - b.ask_points * b.short_units)
+    return profit_minor(r, moved, b.bid) + b.open_swap_minor

@@ -29,7 +29,9 @@ __all__ = [
     "BrokerKind",
     "Control",
     "Entry",
+    "Errand",
     "Kind",
+    "OrderType",
     "Reason",
     "State",
     "Status",
@@ -60,6 +62,11 @@ class Kind(IntEnum):
     CLOSED = 7
     CONTROL = 8
     FAULT = 9
+    PLACED = 10
+    MODIFIED = 11
+    CANCELLED = 12
+    EXPIRED = 13
+    TRIGGERED = 14
 
 
 class Reason(IntEnum):
@@ -86,14 +93,41 @@ class Reason(IntEnum):
     BROKER = 18
     OPERATOR = 19
     REJECTED_REPEATEDLY = 20
+    MARGIN_CALL = 21
+    MARGIN_RESTORED = 22
+    TRAILING_STOP = 23
+    ORDER_GONE = 24
+    PAPER_ONLY = 25
+
+
+class OrderType(IntEnum):
+    """What an order waits for; in the record, rows of resting orders carry it as ``entry``."""
+
+    MARKET = 0
+    LIMIT = 1
+    STOP = 2
+    STOP_LIMIT = 3
+
+
+class Errand(IntEnum):
+    """What is on its way to the broker: a deal, or something about the order that rests there."""
+
+    DEAL = 0
+    PLACE = 1
+    MODIFY = 2
+    CANCEL = 3
 
 
 class State(IntEnum):
-    """Whether a book may trade: paused books only reduce, killed books go flat and stay so."""
+    """Whether a book may trade: paused books only reduce, killed books go flat and stay so.
+
+    ``MARGIN_CALL`` stands in the view only, while the equity is below the margin call's level: no entries.
+    """
 
     ACTIVE = 0
     PAUSED = 1
     KILLED = 2
+    MARGIN_CALL = 3
 
 
 class Control(IntEnum):
@@ -141,6 +175,7 @@ RULES = np.dtype(
         ("margin_minor_per_unit", "<f8"),
         ("margin_by_price", "<i8"),
         ("stop_out_fraction", "<f8"),
+        ("margin_call_fraction", "<f8"),
         ("tick_points", "<i8"),
         ("hedging", "<i8"),
         ("simulated", "<i8"),
@@ -205,6 +240,9 @@ BOOK = np.dtype(
         ("entry_price", "<f8"),
         ("open_time_ns", "<i8"),
         ("n_positions", "<i8"),
+        ("watched", "<i8"),  # positions and the resting order: whether a quote can set anything off
+        ("margin_watch", "<f8"),  # share of the margin below which a quote is looked at closely
+        ("margin_called", "<i8"),
         ("n_working", "<i8"),
         ("next_due_ns", "<i8"),
         ("next_order_id", "<i8"),
@@ -216,6 +254,23 @@ BOOK = np.dtype(
         ("denied_reason", "<i8"),
         ("denied_units", "<i8"),
         ("last_target", "<f8"),
+        ("shown_target", "<f8"),  # with the next three: what the last DECISION row said
+        ("shown_stop", "<i8"),
+        ("shown_take", "<i8"),
+        ("shown_status", "<i8"),
+        ("lapsed", "<i8"),  # the order last asked for has expired, and is not placed again
+        ("rest_type", "<i8"),  # the order that rests at the broker, 0 for none
+        ("rest_order_id", "<i8"),
+        ("rest_side", "<i8"),
+        ("rest_units", "<i8"),
+        ("rest_desired", "<i8"),
+        ("rest_points", "<i8"),
+        ("rest_limit", "<i8"),
+        ("rest_stop", "<i8"),
+        ("rest_take", "<i8"),
+        ("rest_trail", "<i8"),
+        ("rest_lifetime_s", "<i8"),
+        ("rest_expires_ns", "<i8"),
         ("decision_hash", "<u8"),
     ]
 )
@@ -230,12 +285,14 @@ POSITION = np.dtype(
         ("open_time_ns", "<i8"),
         ("stop_points", "<i8"),
         ("take_points", "<i8"),
+        ("trail_points", "<i8"),
+        ("trailed", "<i8"),  # the stop has moved since the entry
         ("commission_minor", "<i8"),
         ("swap_minor", "<f8"),
     ]
 )
 
-#: One order on its way.
+#: One order on its way; ``what`` is an :class:`Errand`.
 WORKING = np.dtype(
     [
         ("order_id", "<i8"),
@@ -246,6 +303,15 @@ WORKING = np.dtype(
         ("take_points", "<i8"),
         ("sent_ns", "<i8"),
         ("due_ns", "<i8"),
+        ("what", "<i8"),
+        ("order_type", "<i8"),
+        ("desired", "<i8"),
+        ("points", "<i8"),
+        ("limit_points", "<i8"),
+        ("trail_points", "<i8"),
+        ("lifetime_s", "<i8"),
+        ("expires_ns", "<i8"),
+        ("reason", "<i8"),
     ]
 )
 

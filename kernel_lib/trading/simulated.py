@@ -1,6 +1,7 @@
 """The simulated broker: orders arrive after a latency and fill at the quote that prevails then; stops rest here.
 
-Compiled; used by replay and by the live desk on paper, so both fill alike.
+Compiled; used by replay and by the live desk on paper, so both fill alike. The one order of a book that waits for its
+price is in :mod:`kernel_lib.trading.resting`.
 """
 
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from kernel_lib.trading.ledger import apply_fill, refresh
-from kernel_lib.trading.record import NEVER_NS, Arrays, Reason, arrays_type
+from kernel_lib.trading.ledger import apply_fill, floating_minor, margin_in_use, profit_minor, refresh
+from kernel_lib.trading.record import Arrays, Reason, arrays_type
 
-__all__ = ["arrival_ns", "close_all", "fill_due", "run_stops"]
+__all__ = ["arrival_ns", "market_points", "on_tick_grid", "run_stops", "stop_out"]
 
 _STOP, _TAKE, _STOP_OUT = int(Reason.STOP_LOSS), int(Reason.TAKE_PROFIT), int(Reason.STOP_OUT)
+_TRAILED = int(Reason.TRAILING_STOP)
 _i8 = types.int64
 
 
@@ -37,7 +39,7 @@ def arrival_ns(s: Arrays, order_id: int, time_ns: int) -> int:
 
 
 @njit(_i8(arrays_type, _i8, _i8), cache=True, nogil=True)
-def _slip(s: Arrays, side: int, number: int) -> int:
+def market_points(s: Arrays, side: int, number: int) -> int:
     """Price of a market deal in points: the quote's closing side plus slippage against us."""
     b = s.book[0]
     r = s.rules[0]
@@ -48,67 +50,68 @@ def _slip(s: Arrays, side: int, number: int) -> int:
     return b.ask_points + slip if side > 0 else b.bid_points - slip
 
 
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
-def drop_working(s: Arrays, k: int) -> None:
-    """Take order ``k`` off the list of orders on their way."""
-    b = s.book[0]
-    for j in range(k, b.n_working - 1):
-        s.working[j] = s.working[j + 1]
-    b.n_working -= 1
-    b.next_due_ns = NEVER_NS
-    for j in range(b.n_working):
-        b.next_due_ns = min(b.next_due_ns, s.working[j].due_ns)
-
-
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
-def fill_due(s: Arrays, before_ns: int) -> None:
-    """Fill, in order of arrival, every order that is due before ``before_ns``, at the quote that now prevails."""
-    b = s.book[0]
-    while b.n_working > 0 and b.next_due_ns < before_ns:
-        first = 0
-        for k in range(1, b.n_working):
-            if s.working[k].due_ns < s.working[first].due_ns:
-                first = k
-        w = s.working[first]
-        order_id, side, units, close_id = w.order_id, w.side, w.units, w.position_id
-        stop, take, due = w.stop_points, w.take_points, w.due_ns
-        drop_working(s, first)
-        apply_fill(s, order_id, side, units, close_id, stop, take, _slip(s, side, order_id), due, 0, -1, 0)
-        b.rejections_in_row = 0
+@njit(_i8(_i8, _i8, _i8), nogil=True, cache=True)
+def on_tick_grid(points: int, grid: int, direction: int) -> int:
+    """Round a price to the instrument's tick size, up or down."""
+    if grid == 1:
+        return points
+    low = points // grid * grid
+    return low + grid if direction > 0 and low != points else low
 
 
 @njit(types.void(arrays_type, _i8), cache=True, nogil=True)
 def run_stops(s: Arrays, time_ns: int) -> None:
-    """Close every position whose stop or target the quote has reached, at the quote (a gap fills at the gap)."""
+    """Close every position whose stop or target the quote has reached, at the quote (a gap fills at the gap).
+
+    A trailing stop follows the quote on the tick grid, towards profit only.
+    """
     b = s.book[0]
+    grid = s.rules[0].tick_points
     k = 0
+    moved = False
     while k < b.n_positions:
         p = s.positions[k]
         quote = b.bid_points if p.side > 0 else b.ask_points
         reason = 0
         if p.stop_points > 0 and (quote - p.stop_points) * p.side <= 0:
-            reason = _STOP
+            reason = _TRAILED if p.trailed != 0 else _STOP
         elif p.take_points > 0 and (quote - p.take_points) * p.side >= 0:
             reason = _TAKE
         if reason == 0:
+            if p.trail_points > 0:
+                stop = on_tick_grid(quote - p.side * p.trail_points, grid, -p.side)
+                if (stop - p.stop_points) * p.side > 0:
+                    p.stop_points = stop
+                    p.trailed = 1
+                    moved = True
             k += 1
             continue
         order_id = b.next_order_id
         b.next_order_id += 1
-        points = _slip(s, -p.side, order_id) if reason == _STOP else quote
-        apply_fill(s, order_id, -p.side, p.units, p.position_id, 0, 0, points, time_ns, reason, -1, 0)
+        points = quote if reason == _TAKE else market_points(s, -p.side, order_id)
+        apply_fill(s, order_id, -p.side, p.units, p.position_id, 0, 0, 0, points, time_ns, reason, -1, 0)
         b.n_stopped += 1
+    if moved:
+        refresh(s)
 
 
 @njit(types.void(arrays_type, _i8), cache=True, nogil=True)
-def close_all(s: Arrays, time_ns: int) -> None:
-    """The broker's stop-out: close everything at the quote."""
+def stop_out(s: Arrays, time_ns: int) -> None:
+    """The broker's stop-out: close positions, most lost first, until the equity is above the level again."""
     b = s.book[0]
-    while b.n_positions > 0:
-        p = s.positions[0]
+    r = s.rules[0]
+    while b.n_positions > 0 and b.balance_minor + floating_minor(b, r) < r.stop_out_fraction * margin_in_use(b, r):
+        worst = 0
+        least = np.inf
+        for k in range(b.n_positions):
+            p = s.positions[k]
+            quote = b.bid_points if p.side > 0 else b.ask_points
+            floating = profit_minor(r, (quote * p.units - p.cost) * p.side, b.bid) + p.swap_minor
+            if floating < least:
+                worst, least = k, floating
+        p = s.positions[worst]
         order_id = b.next_order_id
         b.next_order_id += 1
-        points = _slip(s, -p.side, order_id)
-        apply_fill(s, order_id, -p.side, p.units, p.position_id, 0, 0, points, time_ns, _STOP_OUT, -1, 0)
+        points = market_points(s, -p.side, order_id)
+        apply_fill(s, order_id, -p.side, p.units, p.position_id, 0, 0, 0, points, time_ns, _STOP_OUT, -1, 0)
         b.n_stopped += 1
-    refresh(s)
