@@ -33,6 +33,7 @@ __all__ = [
     "Passport",
     "Stored",
     "build_passport",
+    "check_mode",
     "decode_passport",
     "for_reading",
     "load_approved",
@@ -178,6 +179,7 @@ def build_passport(
     """
     if not strategy.source:
         raise BadData(f"{strategy.name}: its source text must be known to be promoted; define it in a cell or a file")
+    paper_only = getattr(strategy, "paper_only", "")
     passport = Passport(
         name=strategy.name,
         source=strategy.source,
@@ -196,7 +198,7 @@ def build_passport(
         author=author,
         tenant=tenant,
         created_ns=created_ns,
-        evidence=dict(evidence or {}),
+        evidence=dict(evidence or {}) | ({"paper_only": paper_only} if paper_only else {}),
     )
     try:
         # Constraints are checked on decode, not in the constructor; and a whole number in a float's place becomes one.
@@ -261,7 +263,7 @@ def verify(
     ------
     Refused
         Code ``bad_signature``, ``hash_mismatch``, ``author_is_approver``, ``wrong_author``, ``wrong_tenant``,
-        ``not_yet_valid``, ``expired``, ``no_agent``, or one of :func:`decode_passport`.
+        ``not_yet_valid``, ``expired``, ``no_agent``, ``paper_only``, or one of :func:`decode_passport`.
     """
     try:
         key.verify(signature, _CONTEXT + approval)
@@ -277,6 +279,7 @@ def verify(
     passport = decode_passport(bundle)
     if not passport.tenant == statement.tenant == tenant:
         raise Refused("wrong_tenant", f"the bundle must be of tenant {tenant!r}, it is of {passport.tenant!r}")
+    check_mode(passport, statement.mode)
     if passport.author != statement.author:
         raise Refused("wrong_author", f"the approval names author {statement.author!r}, the bundle {passport.author!r}")
     if now_ns < statement.at_ns - 10_000_000_000:
@@ -321,6 +324,23 @@ def load_approved(home: Home, tenant: str) -> Iterator[Stored]:
     """Give every stored bundle of a tenant that has an approval, by hash, unverified."""
     for path in sorted(_folder(home, tenant).glob("*.approval")):
         yield Stored(path.stem, *(_read(path.with_suffix(f".{part}")) for part in ("bundle", "approval", "signature")))
+
+
+def check_mode(passport: Passport, mode: str) -> None:
+    """Refuse a mode that a passport says it cannot run in; a book at a terminal denies it once more, whatever it says.
+
+    Raises
+    ------
+    Refused
+        ``paper_only``.
+    """
+    why = passport.evidence.get("paper_only", "")
+    if mode == "mt5" and why:
+        raise Refused(
+            "paper_only",
+            f"{passport.name} uses {why}, which only the simulated broker carries out as yet: it runs on paper only; "
+            "approve it for paper, or enter at the market with fixed stops",
+        )
 
 
 def _check_approval(statement: Approval) -> None:

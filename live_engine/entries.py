@@ -55,10 +55,10 @@ OUTSIDE = 10
 
 #: One strategy's answer to one tick.
 PROPOSAL = np.dtype(
-    [("slot", "<i4"), ("status", "<i4"), ("target", "<f8"), ("units", "<i8"), ("stop", "<i8"), ("take", "<i8")]
+    [("slot", "<i4"), ("status", "<i8"), ("target", "<f8"), ("units", "<i8"), ("stop", "<i8"), ("take", "<i8")]
 )
 
-_PROPOSAL = struct.Struct("<iidqqq")
+_PROPOSAL = struct.Struct("<iqdqqq")
 _INBOUND = struct.Struct("<qQQ")
 _INDEX = struct.Struct("<I")
 _SNAPSHOT_VERSION = 1

@@ -64,7 +64,7 @@ class Slot:
             "name": self.passport.name, "source": self.passport.source, "entry": self.passport.entry,
             "params": self.passport.params, "instrument": msgspec.to_builtins(self.passport.instrument),
             "account": msgspec.to_builtins(self.passport.account), "models": self.passport.models,
-            "channels": self.passport.channels,
+            "channels": self.passport.channels, "paper": self.paper,
         }  # fmt: skip
 
     def snapshot(self) -> SlotSnapshot:

@@ -120,6 +120,8 @@ class Answers:
             asked["source"], asked["entry"], filename=f"<{asked['name']}>", params=asked["params"],
             models=asked["models"],
         )  # fmt: skip
+        if found.paper_only and not asked.get("paper", True):
+            raise StrategyFault(f"{found.name} uses {found.paper_only}: it runs on paper only")
         contract = msgspec.convert(asked["instrument"], instruments.Instrument)
         proposer = Proposer(found, contract, msgspec.convert(asked["account"], AccountConfig))
         if list(proposer.channels) != asked["channels"]:

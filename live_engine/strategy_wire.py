@@ -6,7 +6,8 @@ One frame is one SEQPACKET message of fixed layout, little endian::
     TICK      header, processor u8 that the desk runs on, time_ns i64, bid f64, ask f64, the book's view (bytes of one
               VIEW record)
     TELL      header, channel i64, value f64: what one of the strategy's channels shows from now on; nothing is answered
-    PROPOSAL  header, target f64, units i64, stop points i64, take points i64, status i64
+    PROPOSAL  header, target f64, units i64, stop points i64, take points i64, status i64; what else the last three
+              may hold is in kernel_lib.trading.terms
     FAULT     header, UTF-8 text: the strategy raised
     BLOB      header, what u8, total u32, offset u32, bytes: a part of a message too long for one frame
 
@@ -19,6 +20,7 @@ import struct
 from typing import NamedTuple
 
 from kernel_lib.errors import StrategyFault
+from kernel_lib.trading.terms import terms_in_range
 from live_engine.strategy_line import Line
 
 __all__ = [
@@ -87,11 +89,12 @@ def checked_proposal(frame: bytes | memoryview, slot: int, epoch: int, seq: int)
         return Answer(math.nan if math.isnan(target) else target, 0, 0, 0, _BAD)
     if status == _HOLD:
         return Answer(0.0, 0, 0, 0, _HOLD)
-    if status != _DECIDED or not -1.0 <= target <= 1.0:
+    if status > _DECIDED or not -1.0 <= target <= 1.0:
         raise StrategyFault(f"an answer must have a target from -1 to 1, it was {target!r} with status {status}")
-    if abs(units) > _MAX_UNITS or not (0 <= stop <= _MAX_POINTS and 0 <= take <= _MAX_POINTS):
+    plain = status == _DECIDED and 0 <= stop <= _MAX_POINTS and 0 <= take <= _MAX_POINTS
+    if abs(units) > _MAX_UNITS or not (plain or terms_in_range(stop, take, status)):
         raise StrategyFault(f"an answer's size and stops must be in range, they were {units}, {stop}, {take}")
-    return Answer(target, units, stop, take, _DECIDED)
+    return Answer(target, units, stop, take, status)
 
 
 def send_blob(line: Line, what: int, slot: int, epoch: int, seq: int, content: bytes) -> None:

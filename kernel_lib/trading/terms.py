@@ -17,6 +17,7 @@ __all__ = [
     "order_points_of",
     "order_status",
     "order_type_of",
+    "terms_in_range",
     "upper_half",
 ]
 
@@ -74,3 +75,18 @@ def lower_half(word: int) -> int:
 def upper_half(word: int) -> int:
     """Give the trailing distance in points, or the seconds that an order may rest."""
     return (word >> 32) & (_HALF_MASK >> 1)
+
+
+def terms_in_range(stop_word: int, take_word: int, status: int) -> bool:
+    """Say whether an honest step could have given these: prices and distances up to :data:`MAX_POINTS`.
+
+    >>> terms_in_range(joined(50, 20), 0, 1), terms_in_range(-1, 0, 1)
+    (True, False)
+    """
+    if min(stop_word, take_word) < 0:
+        return False
+    distances = (stop_word & _HALF_MASK, stop_word >> 32, take_word & _HALF_MASK)
+    if max(distances) > MAX_POINTS or take_word >> 32 > MAX_SECONDS:
+        return False
+    points, limit_points = (-status >> 2) & _POINT_MASK, -status >> (2 + _POINT_BITS)
+    return status > 0 or (-status & 3 > 0 and 0 < points <= MAX_POINTS and limit_points <= MAX_POINTS)
