@@ -87,6 +87,10 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ----------
     commission_per_lot : float
         Account currency per lot and side.
+    commission_fraction : float
+        Share of a deal's worth, on top: 0.002 for a fifth of a percent, as on shares.
+    commission_on_exit : bool
+        False: only what opens a position pays commission.
     latency_ms, latency_jitter_ms : float
         From decision to fill: the fixed part, and the width of a seeded uniform part on top.
     slippage_points, slippage_random_points : int
@@ -98,6 +102,8 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """
 
     commission_per_lot: float = 3.5
+    commission_fraction: float = 0.0
+    commission_on_exit: bool = True
     latency_ms: float = 40.0
     latency_jitter_ms: float = 0.0
     slippage_points: int = 0
@@ -176,6 +182,7 @@ def make_rules(
     if costs is not None:
         for name in (
             "commission_per_lot",
+            "commission_fraction",
             "latency_ms",
             "latency_jitter_ms",
             "slippage_points",
@@ -184,6 +191,8 @@ def make_rules(
             _check(getattr(costs, name), 0, name)
         r["simulated"] = 1
         r["commission_minor_per_unit"] = costs.commission_per_lot * instrument.lot_step * minor
+        r["commission_fraction"] = costs.commission_fraction
+        r["commission_on_entry_only"] = not costs.commission_on_exit
         r["swap_long_points"] = instrument.swap_long_points if costs.swap else 0.0
         r["swap_short_points"] = instrument.swap_short_points if costs.swap else 0.0
         r["latency_ns"] = round(costs.latency_ms * 1e6)

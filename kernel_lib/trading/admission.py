@@ -31,9 +31,12 @@ def deny(s: Arrays, reason: int, desired: int) -> None:
     emit(s, _DENIED, reason, b.time_ns, 0, 0, 0, 0, desired, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
 
-@njit(_i8(arrays_type, _i8), nogil=True, cache=True)
-def _refusal(s: Arrays, added_units: int) -> int:
-    """Name the first limit that an entry of ``added_units`` breaks, 0 for none."""
+@njit(_i8(arrays_type, _i8, types.boolean), nogil=True, cache=True)
+def _refusal(s: Arrays, added_units: int, turns: bool) -> int:
+    """Name the first limit that an entry of ``added_units`` breaks, 0 for none.
+
+    ``turns``: what is held is closed first, which frees its margin.
+    """
     b = s.book[0]
     r = s.rules[0]
     if b.state != _ACTIVE:
@@ -52,7 +55,8 @@ def _refusal(s: Arrays, added_units: int) -> int:
     margin = added_units * r.margin_minor_per_unit
     if r.margin_by_price != 0:
         margin *= b.ask
-    if b.equity_minor - margin_in_use(b, r) < margin:
+    used = 0.0 if turns else margin_in_use(b, r)
+    if b.equity_minor - used < margin:
         return _NO_MARGIN
     if r.hedging != 0 and b.n_positions + 1 >= MAX_POSITIONS:
         return _TOO_MANY
@@ -69,7 +73,7 @@ def allowed(s: Arrays, current: int, desired: int) -> int:
     same_side = current == 0 or (desired > 0) == (current > 0)
     if desired != 0 and (not same_side or abs(desired) > abs(current)):
         added = abs(desired) - abs(current) if same_side else abs(desired)
-        reason = _refusal(s, added)
+        reason = _refusal(s, added, not same_side)
         if reason == 0 and wanted != desired:
             reason = _MAX_LOTS
             deny(s, reason, wanted)

@@ -214,8 +214,12 @@ def apply_fill(
     opening = units - closing
     commission = commission_given
     if commission < 0:
-        commission = int(np.rint(r.commission_minor_per_unit * units))
+        charged = opening if r.commission_on_entry_only != 0 else units
+        worth = profit_minor(r, points * charged, points * r.point) if r.commission_fraction > 0.0 else 0.0
+        commission = int(np.rint(r.commission_minor_per_unit * charged + r.commission_fraction * worth))
     exit_part = commission * closing // units
+    if commission_given < 0 and r.commission_on_entry_only != 0:
+        exit_part = 0
     b.balance_minor -= commission
     b.commission_minor += commission
     b.n_fills += 1

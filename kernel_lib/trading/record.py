@@ -188,6 +188,8 @@ RULES = np.dtype(
         ("max_quote_age_ns", "<i8"),
         ("rejection_pause_ns", "<i8"),
         ("commission_minor_per_unit", "<f8"),
+        ("commission_fraction", "<f8"),
+        ("commission_on_entry_only", "<i8"),
         ("swap_long_points", "<f8"),
         ("swap_short_points", "<f8"),
         ("latency_ns", "<i8"),
