@@ -24,7 +24,7 @@ from kernel_lib.supervise import Program, is_ready
 
 __all__ = ["Program", "prepare", "prepare_accounts", "programs"]
 
-_PASSED_ON = ("TICKHUB_TRUST_ALL_USERS", "LANG", "TZ")
+_PASSED_ON = ("TICKHUB_TRUST_ALL_USERS", "TICKHUB_HOLD_OUT_SHARE", "TICKHUB_HOLD_OUT_LEAST_DAYS", "LANG", "TZ")
 
 
 def prepare(home: Home, ports: Ports, urls: StoreUrls) -> None:

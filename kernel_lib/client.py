@@ -35,6 +35,7 @@ __all__ = [
     "approve",
     "bars",
     "desk",
+    "hold_out",
     "me",
     "promote",
     "quota",
@@ -50,6 +51,7 @@ __all__ = [
 #: A time: UTC nanoseconds, or ISO 8601 text such as ``"2026-01-31T09:00"``.
 Time = int | str
 _TIMEOUT_S = 60.0
+_POLL_S = 1.0
 
 
 class Client:
@@ -107,12 +109,16 @@ class Client:
         return answer
 
     def symbols(self) -> "pd.DataFrame":
-        """What is recorded: symbol, number of ticks, first and last time; ``open`` says whether the tier reaches it."""
+        """What is recorded: symbol, number of ticks, first and last time; ``open`` says whether the tier reaches it.
+
+        From ``sealed_from`` on history is the sealed hold-out (NaT: it has none), which nobody reads.
+        """
         import pandas as pd
 
-        columns = ["symbol", "n_ticks", "first_ns", "last_ns", "open"]
+        columns = ["symbol", "n_ticks", "first_ns", "last_ns", "open", "sealed_from_ns"]
         frame = pd.DataFrame(self._json("GET", "data", "symbols"), columns=columns)
-        for name in ("first", "last"):
+        frame["sealed_from_ns"] = frame["sealed_from_ns"].astype("Int64")
+        for name in ("first", "last", "sealed_from"):
             frame[name] = pd.to_datetime(frame.pop(f"{name}_ns"), unit="ns", utc=True)
         return frame
 
@@ -212,6 +218,35 @@ class Client:
     def post_trials(self, body: bytes) -> dict[str, Any]:
         """Tell the platform what ran, as :class:`~kernel_lib.client_trials.PlatformCounter` does by itself."""
         answer: dict[str, Any] = self._json("POST", "api", "trials", content=body)
+        return answer
+
+    def hold_out(self, passport_hash: str, *, wait_s: float = 1200.0) -> dict[str, Any]:
+        """Have a submitted strategy judged on the sealed hold-out of its instrument; once, then the answer stands.
+
+        Parameters
+        ----------
+        passport_hash : str
+            As :meth:`promote` gives it.
+        wait_s : float
+            How long to wait for the verdict; it is ``"running"`` after that, and can be asked for again.
+
+        Returns
+        -------
+        dict
+            ``verdict`` (``pass``, ``fail``, ``inconclusive``), ``reason``, ``profit``, bands ``sharpe`` and ``trades``,
+            ``days``, ``n_look`` (which look of the tenant at this instrument it was) and ``watched_days`` (of the
+            hold-out, on which somebody of the tenant listened to the live stream).
+
+        Raises
+        ------
+        Refused
+            ``unknown_strategy``, ``no_hold_out``, ``hold_out_looks``, ``hold_out_channels``, ``no_sandbox``.
+        """
+        answer: dict[str, Any] = self._json("POST", "data", f"hold-out/{passport_hash}")
+        until = time.monotonic() + wait_s
+        while answer["verdict"] == "running" and time.monotonic() < until:
+            time.sleep(_POLL_S)
+            answer = self._json("GET", "data", f"hold-out/{passport_hash}")
         return answer
 
     def quota(self) -> dict[str, Any]:
@@ -412,6 +447,11 @@ def strategies() -> "pd.DataFrame":
 def trials(hypothesis: str | None = None, symbol: str | None = None) -> dict[str, Any]:
     """See :meth:`Client.trials`."""
     return _client().trials(hypothesis, symbol)
+
+
+def hold_out(passport_hash: str, *, wait_s: float = 1200.0) -> dict[str, Any]:
+    """See :meth:`Client.hold_out`."""
+    return _client().hold_out(passport_hash, wait_s=wait_s)
 
 
 def quota() -> dict[str, Any]:

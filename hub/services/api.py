@@ -24,6 +24,7 @@ import os
 import re
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -262,6 +263,7 @@ class _StreamTicket(_Api):
         caller = self.caller
         content = msgspec.json.encode({"tenant": caller.tenant, "user": caller.user, "tier": caller.tier.name})
         ticket = await self.blocking(lambda: self._live.issue_ticket(content))
+        await self.blocking(lambda: self._looks.count_watching(caller.tenant, datetime.now(UTC).date()))
         self.answer({"ticket": ticket.reveal()})
 
 

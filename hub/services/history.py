@@ -1,9 +1,10 @@
 """Recorded data within a tier: what may be read, and a clear no to what may not.
 
-Days of history are counted back from the newest tick of the symbol, so that recorded or replayed markets of other
-years can be read as well. The symbols of a tenant are open in the order in which they were first recorded. Nothing
-is ever cut short in silence: a query that would exceed its tier is refused, and the refusal names the tier that
-allows it.
+Days of history are counted back from the newest tick that may be read, so that recorded or replayed markets of other
+years can be read as well. The last part of a long history is sealed, see :mod:`hub.services.seal`: nothing of it is
+read here, and without an end a query ends where the seal begins. The symbols of a tenant are open in the order in which
+they were first recorded. Nothing else is ever cut short in silence: a query that would exceed its tier, or that names
+a time within the seal, is refused, and the refusal names the tier that allows it.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 import pyarrow as pa
 
+from hub.services.seal import Seal
 from kernel_lib.errors import BadData, Refused
 from kernel_lib.market.bar import bar_length_ns
 from kernel_lib.stores.ticks import Span, TickStore
@@ -71,7 +73,7 @@ def symbols(store: TickStore, tenant: str, held: Tier) -> list[tuple[Span, bool]
     return [(span, place < most) for place, span in enumerate(spans)]
 
 
-def ticks(store: TickStore, tenant: str, held: Tier, query: Query) -> pa.Table:
+def ticks(store: TickStore, seal: Seal, tenant: str, held: Tier, query: Query) -> pa.Table:
     """Read ticks, the newest ``limit`` of the range.
 
     Raises
@@ -79,18 +81,18 @@ def ticks(store: TickStore, tenant: str, held: Tier, query: Query) -> pa.Table:
     ExceedsTier
         Code ``tier_rows``, ``tier_days`` or ``tier_symbols``.
     Refused
-        Code ``unknown_symbol``.
+        Code ``unknown_symbol`` or ``sealed``.
     """
-    start_ns, end_ns = _range(store, tenant, held, query)
+    start_ns, end_ns = _range(store, seal, tenant, held, query)
     n_ticks = store.count(tenant, query.symbol, start_ns=start_ns, end_ns=end_ns)
     _check_rows(held, n_ticks if query.limit is None else min(n_ticks, query.limit), "ticks")
     return store.ticks(tenant, query.symbol, start_ns=start_ns, end_ns=end_ns, limit=query.limit)
 
 
-def bars(store: TickStore, tenant: str, held: Tier, query: Query, length: str) -> pa.Table:
+def bars(store: TickStore, seal: Seal, tenant: str, held: Tier, query: Query, length: str) -> pa.Table:
     """Read bars of a length such as ``"5m"``, the newest ``limit`` of the range; raises like :func:`ticks`."""
     length_ns = bar_length_ns(length)
-    start_ns, end_ns = _range(store, tenant, held, query)
+    start_ns, end_ns = _range(store, seal, tenant, held, query)
     most = _most_rows(held)
     asked = most + 1 if query.limit is None else min(query.limit, most + 1)
     table = store.bars(tenant, query.symbol, length_ns, start_ns=start_ns, end_ns=end_ns, limit=asked)
@@ -98,7 +100,7 @@ def bars(store: TickStore, tenant: str, held: Tier, query: Query, length: str) -
     return table
 
 
-def _range(store: TickStore, tenant: str, held: Tier, query: Query) -> tuple[int, int]:
+def _range(store: TickStore, seal: Seal, tenant: str, held: Tier, query: Query) -> tuple[int, int]:
     listed = symbols(store, tenant, held)
     found = [(span, is_open) for span, is_open in listed if span.symbol == query.symbol]
     if not found:
@@ -110,8 +112,12 @@ def _range(store: TickStore, tenant: str, held: Tier, query: Query) -> tuple[int
         raise ExceedsTier(
             "tier_symbols", f"the {held.name} tier opens {held.symbols} symbols, {query.symbol} is not one", needed
         )
-    end_ns = span.last_ns + 1 if query.end_ns is None else query.end_ns
-    earliest = 0 if held.history_days is None else span.last_ns - held.history_days * _DAY_NS
+    opened_ns = seal.opened_until(tenant, span)
+    last_ns = min(span.last_ns, opened_ns - 1)
+    if last_ns < span.last_ns:
+        _refuse_sealed(query, span, opened_ns)
+    end_ns = last_ns + 1 if query.end_ns is None else query.end_ns
+    earliest = 0 if held.history_days is None else last_ns - held.history_days * _DAY_NS
     if query.start_ns is None:
         return max(earliest, 0), end_ns
     if query.start_ns >= end_ns:
@@ -119,12 +125,23 @@ def _range(store: TickStore, tenant: str, held: Tier, query: Query) -> tuple[int
     # Asking for more than there is exceeds nothing.
     reach_ns = max(query.start_ns, span.first_ns)
     if reach_ns < earliest:
-        days = -(-(span.last_ns - reach_ns) // _DAY_NS)
+        days = -(-(last_ns - reach_ns) // _DAY_NS)
         needed = _tier_for(lambda tier: tier.history_days, days)
         raise ExceedsTier(
             "tier_days", f"the {held.name} tier reaches back {held.history_days} days, the query {days}", needed
         )
     return query.start_ns, end_ns
+
+
+def _refuse_sealed(query: Query, span: Span, opened_ns: int) -> None:
+    if (query.start_ns or 0) < opened_ns and (query.end_ns or 0) <= opened_ns:
+        return
+    opened, last = (datetime.fromtimestamp(each // 10**9, UTC).isoformat() for each in (opened_ns, span.last_ns))
+    raise Refused(
+        "sealed",
+        f"history of {span.symbol} is open up to {opened}; from there to its end, {last}, it is the sealed hold-out, "
+        "on which the platform judges submitted strategies (client.hold_out(hash)); narrow start and end",
+    )
 
 
 def _check_rows(held: Tier, n_rows: int, what: str) -> None:

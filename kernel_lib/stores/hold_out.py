@@ -16,6 +16,7 @@ __all__ = ["LOOKS_DAYS", "HoldOutStore", "Look"]
 
 #: Looks are counted over so many days back.
 LOOKS_DAYS = 30
+_WATCHING = "stream_tickets"
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +120,18 @@ class HoldOutStore:
                 "ON CONFLICT DO NOTHING",
                 (tenant, bundle_hash, content["verdict"], Jsonb(content)),
             )
+
+    def count_watching(self, tenant: str, day: datetime.date) -> None:
+        """Note that somebody of the tenant listened to the live stream on a day."""
+        self._accounts.count(tenant, _WATCHING, 1, day)
+
+    def watched_days(self, tenant: str, begin: datetime.date, end: datetime.date) -> int:
+        """Count the days, both ends included, on which somebody of the tenant listened to the live stream."""
+        with self._accounts.transaction(tenant=tenant) as connection:
+            row = connection.execute(
+                "SELECT count(*) AS n FROM usage WHERE metric = %s AND day BETWEEN %s AND %s", (_WATCHING, begin, end)
+            ).fetchone()
+        return int(row["n"]) if row else 0
 
     def recent_looks(self, tenant: str) -> dict[str, int]:
         """Count the looks of the last :data:`LOOKS_DAYS` days by symbol."""

@@ -11,11 +11,14 @@ import pyarrow as pa
 import pytest
 
 from hub.services.data import data_app
-from hub.services.doorman import Doorman
+from hub.services.doorman import Doorman, TokenSource
+from hub.services.hold_out import HoldOuts
 from hub.services.recorder import Recorder
+from hub.services.seal import Seal
 from kernel_lib.config import Home
 from kernel_lib.market.tick import make_ticks
 from kernel_lib.stores.accounts import PostgresAccounts
+from kernel_lib.stores.hold_out import HoldOutStore
 from kernel_lib.stores.live import START, RedisLive
 from kernel_lib.stores.ticks import ClickHouseTicks, ticks_of
 from kernel_lib.wire import Quarantined, Streams, decode, encode, tick_block
@@ -37,12 +40,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseTicks]
 @pytest.fixture(scope="module")
 def client(accounts: PostgresAccounts, live: RedisLive, store: ClickHouseTicks) -> Iterator[httpx.Client]:
     def build() -> object:
-        return data_app(Doorman(NameTokens(), accounts), live, store, Recorder(live, store, list))
+        return app_of(NameTokens(), accounts, live, store)
 
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as place, running(build, Path(place) / "data.sock") as opened:  # type: ignore[arg-type]
         yield opened
+
+
+def app_of(tokens: TokenSource, accounts: PostgresAccounts, live: RedisLive, store: ClickHouseTicks) -> object:
+    seal = Seal(HoldOutStore(accounts))
+    hold_outs = HoldOuts(accounts, store, seal, Home(Path("/nowhere")))
+    return data_app(Doorman(tokens, accounts), live, store, Recorder(live, store, list), seal, hold_outs)
 
 
 def put(store: ClickHouseTicks, tenant: str, symbol: str, times_ns: list[int], seq: int = 1) -> None:
@@ -173,7 +182,7 @@ def test_a_silent_hub_lets_nobody_in(
     accounts: PostgresAccounts, live: RedisLive, store: ClickHouseTicks, tmp_path: Path
 ) -> None:
     def build() -> object:
-        return data_app(Doorman(SilentTokens(), accounts), live, store, Recorder(live, store, list))
+        return app_of(SilentTokens(), accounts, live, store)
 
     with running(build, tmp_path / "s.sock") as client:  # type: ignore[arg-type]
         assert client.get(f"{PREFIX}/symbols", headers=token("x")).status_code == 503
@@ -211,7 +220,7 @@ def test_the_socket_of_a_dead_service_is_taken_over(
     accounts: PostgresAccounts, live: RedisLive, store: ClickHouseTicks, home: Home, tenants: dict[str, str]
 ) -> None:
     def build() -> object:
-        return data_app(Doorman(NameTokens(), accounts), live, store, Recorder(live, store, list))
+        return app_of(NameTokens(), accounts, live, store)
 
     path = home / "run" / f"{uuid.uuid4().hex[:6]}.sock"
     for _ in range(2):
