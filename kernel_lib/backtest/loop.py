@@ -13,11 +13,25 @@ from kernel_lib.strategy import Proposer
 from kernel_lib.trading import dispose
 from kernel_lib.trading.record import MAX_ROWS_PER_EVENT
 
-__all__ = ["EQUITY", "loop_of", "sample_at"]
+__all__ = ["EQUITY", "MAX_POINTS", "interval_of", "loop_of", "sample", "sample_at"]
 
 #: One point of the equity curve: the last of its interval, and the lowest equity within it; money in minor units.
 EQUITY = np.dtype([("time_ns", "<i8"), ("balance_minor", "<i8"), ("equity_minor", "<f8"), ("lowest_minor", "<f8"),
                    ("units", "<i8")])  # fmt: skip
+_DAY_NS = 86_400 * 10**9
+#: Intervals of one equity curve.
+MAX_POINTS = 20_000
+# Parts of an hour or of a day, so that each hour and each day ends with a point.
+_ROUND_S = (
+    1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 30, 40, 60, 90, 120, 180, 240, 300, 360, 600, 720, 900, 1200, 1800, 3600,
+    7200, 10800, 14400, 21600, 28800, 43200, 86400,
+)  # fmt: skip
+
+
+def interval_of(span_ns: int) -> int:
+    """Give the nanoseconds between two points of the equity curve of a run over ``span_ns``."""
+    least = -(-(span_ns + 1) // MAX_POINTS)
+    return next((each * 10**9 for each in _ROUND_S if each * 10**9 >= least), -(-least // _DAY_NS) * _DAY_NS)
 
 
 def loop_of(proposer: Proposer, arguments: tuple[Any, ...]) -> Callable[..., int]:
@@ -160,7 +174,7 @@ class _CutLoop:
 
 @njit(cache=True, nogil=True)
 def sample(points, sampler, lowest, b, time_ns):  # type: ignore[no-untyped-def]
-    """Close an interval of the equity curve with what held before ``time_ns``."""
+    """Close an interval of the equity curve with what held before ``time_ns``; intervals begin at round times."""
     if b.n_ticks > 0:
         at = sampler[2]
         points[at].time_ns = b.time_ns
@@ -170,7 +184,7 @@ def sample(points, sampler, lowest, b, time_ns):  # type: ignore[no-untyped-def]
         points[at].units = b.long_units - b.short_units
         sampler[2] += 1
         lowest[0] = b.equity_minor
-    sampler[1] += ((time_ns - sampler[1]) // sampler[0] + 1) * sampler[0]
+    sampler[1] = (time_ns // sampler[0] + 1) * sampler[0]
 
 
 def _plain_loop(proposer: Proposer, whole_bars: bool) -> Callable[..., int]:

@@ -116,7 +116,9 @@ def statistics_of(run: Run, trades: Any, periods: PeriodReturns) -> dict[str, fl
     book = run.book
     n = book.numbers
     deposit = book.money(n["deposit_minor"])
-    days = (run.span_ns[1] - run.span_ns[0]) / _DAY_NS
+    span_ns = run.span_ns[1] - run.span_ns[0]
+    days = span_ns / _DAY_NS
+    open_ns = n["held_ns"] + (n["time_ns"] - n["held_since_ns"] if n["n_positions"] > 0 else 0)
     net = trades["net_profit"].to_numpy()
     won, lost = net[net > 0], net[net < 0]
     returns, a_year = periods.returns, periods.per_year
@@ -183,7 +185,7 @@ def statistics_of(run: Run, trades: Any, periods: PeriodReturns) -> dict[str, fl
         "kelly_fraction": win_rate - (1.0 - win_rate) / payoff if payoff > 0 else math.nan,
         "average_trade_duration_s": float(held_s.mean()) if len(held_s) else math.nan,
         "longest_trade_duration_s": float(held_s.max()) if len(held_s) else math.nan,
-        "exposure_time_pct": 100.0 * float(np.mean(run.equity["units"] != 0)) if len(run.equity) else math.nan,
+        "exposure_time_pct": 100.0 * (open_ns / span_ns) if span_ns > 0 else math.nan,
     }
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kernel_lib.backtest import counting
 from kernel_lib.backtest.bar_ticks import ticks_from_bars
 from kernel_lib.backtest.checked import check_lengths, check_ticks
-from kernel_lib.backtest.loop import EQUITY, loop_of, sample_at
+from kernel_lib.backtest.loop import EQUITY, MAX_POINTS, interval_of, loop_of, sample_at
 from kernel_lib.backtest.outside import outside_events
 from kernel_lib.errors import BadData
 from kernel_lib.market.bar import BAR, Bars
@@ -30,7 +30,6 @@ from kernel_lib.trading.record import EVENT, MAX_ROWS_PER_EVENT, Status
 __all__ = ["EQUITY", "Replay", "replay"]
 
 _CHUNK = 1_000_000
-_MAX_POINTS = 20_000
 _RAISED = int(Status.RAISED)
 
 
@@ -167,9 +166,9 @@ def replay(
     check_lengths(ticks, proposer.lengths)
     span_ns = int(ticks["time_ns"][0]), int(ticks["time_ns"][-1])
     sampler = np.zeros(4, np.int64)  # interval, next sample's time, points taken; values from outside told
-    sampler[0] = max(10**9, -(-(span_ns[1] - span_ns[0] + 1) // _MAX_POINTS))
+    sampler[0] = interval_of(span_ns[1] - span_ns[0])
     sampler[1] = span_ns[0]
-    points = np.zeros(_MAX_POINTS + 16, EQUITY)
+    points = np.zeros(MAX_POINTS + 16, EQUITY)
     lowest = np.full(1, np.inf)
     told = outside_events(proposer.channels, outside)
     head: tuple[Any, ...] = (

@@ -17,7 +17,7 @@ from numba import njit, typeof
 
 from kernel_lib.backtest.checked import check_lengths, check_ticks
 from kernel_lib.backtest.counting import uncounted
-from kernel_lib.backtest.loop import EQUITY, loop_of, sample
+from kernel_lib.backtest.loop import EQUITY, MAX_POINTS, interval_of, loop_of, sample
 from kernel_lib.backtest.outside import outside_events
 from kernel_lib.backtest.replay import replay
 from kernel_lib.backtest.sweep_totals import TOTALS, close_totals, fold_rows, open_totals
@@ -33,7 +33,7 @@ from kernel_lib.trading.record import EVENT, MAX_ROWS_PER_EVENT
 __all__ = ["Engine", "Lane", "empty_totals"]
 
 _ROWS = 2 * MAX_ROWS_PER_EVENT
-_MAX_POINTS = 20_000
+_HOUR_NS = 3_600 * 10**9
 _PART = 1 << 18  # ticks between two looks at whether to stop
 
 
@@ -120,9 +120,11 @@ class Lane:
             out=np.zeros(_ROWS, EVENT),
         )  # fmt: skip
         first_ns = int(engine.ticks["time_ns"][0])
-        self._sampling = np.array([max(10**9, -(-(engine.span_ns + 1) // _MAX_POINTS)), first_ns, 0, 0], np.int64)
+        # Totals need the ends of hours, and a replay's curve has a point there.
+        interval_ns = max(_HOUR_NS, interval_of(engine.span_ns))
+        self._sampling = np.array([interval_ns, first_ns, 0, 0], np.int64)
         self._sampler = self._sampling.copy()
-        self._points = np.zeros(min(_MAX_POINTS, len(engine.ticks)) + 16, EQUITY)
+        self._points = np.zeros(min(MAX_POINTS, engine.span_ns // interval_ns + 2, len(engine.ticks)) + 16, EQUITY)
         self._lowest = np.full(1, np.inf)
 
     def run(self, params: Mapping[str, Any], totals: npt.NDArray[np.void]) -> str:

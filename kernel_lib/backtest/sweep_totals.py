@@ -20,7 +20,7 @@ _DAYS_A_YEAR = 252.0
 _LEAST_DAYS = 30
 _CLOSED = int(Kind.CLOSED)
 
-#: ``held_ns`` is the sum of the trades' lengths; ``n_open`` counts points of the equity curve with a position;
+#: ``held_ns`` is the sum of the trades' lengths, ``open_ns`` the time with a position;
 #: ``mean``, ``squares`` (about the mean) and ``below`` (squares of the negative ones) are of the returns by period.
 TOTALS = np.dtype(
     [
@@ -28,7 +28,7 @@ TOTALS = np.dtype(
         ("span_ns", "<i8"), ("deposit_minor", "<i8"), ("balance_minor", "<i8"), ("equity_minor", "<f8"),
         ("commission_minor", "<i8"), ("swap_minor", "<i8"), ("drawdown_minor", "<f8"), ("drawdown_fraction", "<f8"),
         ("n_trades", "<i8"), ("n_won", "<i8"), ("n_lost", "<i8"), ("won_minor", "<i8"), ("lost_minor", "<i8"),
-        ("best_minor", "<i8"), ("worst_minor", "<i8"), ("held_ns", "<i8"), ("n_points", "<i8"), ("n_open", "<i8"),
+        ("best_minor", "<i8"), ("worst_minor", "<i8"), ("held_ns", "<i8"), ("open_ns", "<i8"),
         ("n_returns", "<i8"), ("mean", "<f8"), ("squares", "<f8"), ("below", "<f8"), ("lowest", "<f8"),
         ("highest", "<f8"), ("periods_a_year", "<f8"), ("growth", "<f8"), ("seconds", "<f8"),
     ]
@@ -36,7 +36,7 @@ TOTALS = np.dtype(
 
 _SUMMED = (
     "n_ticks", "n_decisions", "n_orders", "n_denied", "n_fills", "span_ns", "commission_minor", "swap_minor",
-    "n_trades", "n_won", "n_lost", "won_minor", "lost_minor", "held_ns", "n_points", "n_open", "n_returns", "below",
+    "n_trades", "n_won", "n_lost", "won_minor", "lost_minor", "held_ns", "open_ns", "n_returns", "below",
     "seconds",
 )  # fmt: skip
 
@@ -89,13 +89,10 @@ def close_totals(points, n_points, b, span_ns, t):  # type: ignore[no-untyped-de
     t.drawdown_minor = b.drawdown_minor
     t.drawdown_fraction = b.drawdown_fraction
     t.growth = b.equity_minor / b.deposit_minor
-    t.n_points = n_points
-    t.n_open = 0
+    t.open_ns = b.held_ns + (b.time_ns - b.held_since_ns if b.n_positions > 0 else 0)
     n_days = 0
     next_day = np.int64(-(1 << 62))
     for i in range(n_points):
-        if points[i].units != 0:
-            t.n_open += 1
         if points[i].time_ns >= next_day:
             n_days += 1
             next_day = (points[i].time_ns // _DAY_NS + 1) * _DAY_NS
@@ -232,7 +229,7 @@ def statistics_of(totals: npt.NDArray[np.void], digits: int) -> dict[str, npt.ND
             "best_trade_money": np.where(traded, t["best_minor"] / minor, np.nan),
             "worst_trade_money": np.where(traded, t["worst_minor"] / minor, np.nan),
             "average_trade_duration_s": np.where(traded, t["held_ns"] / 1e9 / n, np.nan),
-            "exposure_time_pct": np.where(t["n_points"] > 0, 100.0 * (t["n_open"] / t["n_points"]), np.nan),
+            "exposure_time_pct": np.where(t["span_ns"] > 0, 100.0 * (t["open_ns"] / t["span_ns"]), np.nan),
         }
 
 

@@ -158,6 +158,8 @@ def reduce_position(
         for j in range(k, b.n_positions - 1):
             s.positions[j] = s.positions[j + 1]
         b.n_positions -= 1
+        if b.n_positions == 0:
+            b.held_ns += time_ns - b.held_since_ns
     else:
         p.units -= units
         p.cost -= cost
@@ -250,6 +252,8 @@ def apply_fill(
             p.open_time_ns = time_ns
             p.commission_minor = commission - exit_part
             p.swap_minor = 0.0
+            if b.n_positions == 0:
+                b.held_since_ns = time_ns
             b.n_positions += 1
         p.stop_points = stop_points
         p.take_points = take_points

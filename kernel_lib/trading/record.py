@@ -242,6 +242,8 @@ BOOK = np.dtype(
         ("entry_price", "<f8"),
         ("open_time_ns", "<i8"),
         ("n_positions", "<i8"),
+        ("held_ns", "<i8"),
+        ("held_since_ns", "<i8"),
         ("watched", "<i8"),  # positions and the resting order: whether a quote can set anything off
         ("margin_watch", "<f8"),  # share of the margin below which a quote is looked at closely
         ("margin_called", "<i8"),
