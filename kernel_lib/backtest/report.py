@@ -18,6 +18,7 @@ from kernel_lib.backtest.bootstrap import Interval
 from kernel_lib.backtest.breakdown import breakdown
 from kernel_lib.backtest.counting import tally_of
 from kernel_lib.backtest.honesty import Honesty, honesty_of, intervals_of
+from kernel_lib.backtest.leak_first import unchecked_notes
 from kernel_lib.backtest.performance import PeriodReturns, Run, held_returns, period_returns, statistics_of
 from kernel_lib.backtest.tearsheet import equity_figure, figures_of, shown
 from kernel_lib.errors import BadData
@@ -143,7 +144,8 @@ class Report:
 
     @functools.cached_property
     def _advice(self) -> tuple[str, ...]:
-        return advice_on(self.run, self.trades, self.statistics, self.honesty)
+        unchecked = unchecked_notes(getattr(self.run, "strategy", None))
+        return (*unchecked, *advice_on(self.run, self.trades, self.statistics, self.honesty))
 
     def advice(self) -> tuple[str, ...]:
         """Say what to do next, in words that carry their figures; see :mod:`kernel_lib.backtest.advice`."""
@@ -185,7 +187,8 @@ class Report:
     def __repr__(self) -> str:
         width = max(map(len, self.statistics))
         lines = [f"{name:<{width}}  {shown(number)}" for name, number in self.statistics.items()]
-        return "\n".join([repr(self.run), f"{'verdict':<{width}}  {self.honesty.verdict}", *lines])
+        warned = [f"{'warning':<{width}}  {each}" for each in unchecked_notes(getattr(self.run, "strategy", None))]
+        return "\n".join([repr(self.run), *warned, f"{'verdict':<{width}}  {self.honesty.verdict}", *lines])
 
     def _repr_html_(self) -> str:
         from kernel_lib.backtest.sheet_html import notebook_html

@@ -2,7 +2,7 @@
 
 import inspect
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numba import njit, types
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from kernel_lib.errors import BadData, Misconfigured
+from kernel_lib.features.captured import require_no_look_ahead, times_among
 from kernel_lib.features.feature import UPDATE, Feature, channel
 from kernel_lib.market.bar import Bar
 
@@ -77,6 +78,7 @@ class FeatureMaker:
             warmup=warmup, bars=bars, outputs=self._outputs, other=self._other, doc=self.__doc__ or "",
         )  # fmt: skip
         self._try_out(made)
+        self._check_look_ahead(made)
         return made
 
     def __repr__(self) -> str:
@@ -159,6 +161,22 @@ class FeatureMaker:
         if ends[0] != ends[1]:
             raise Misconfigured(f"{self.__name__} must give the same for the same bars; take the randomness out")
 
+    def _check_look_ahead(self, made: Feature) -> None:
+        params = tuple(made.params.values())
+        own = made.state[len(self._outputs) + 2 + len(params) :]
+        bars = _trial_bars()
+        times = times_among(self._function, len(bars))
+        if times is not None:
+            bars = [bar._replace(time_ns=time_ns) for bar, time_ns in zip(bars, times, strict=True)]
+
+        def over(function: Any) -> Iterator[Sequence[float]]:
+            state = own.copy()
+            for bar in bars:
+                shown = function(state, bar, *params)
+                yield shown if isinstance(shown, tuple) else (shown,)
+
+        require_no_look_ahead(self._function, over, called=self.__name__, text=f"{made!r}\n{_text_of(self._function)}")
+
 
 def feature(
     *,
@@ -190,6 +208,8 @@ def feature(
     ------
     Misconfigured
         The function cannot work; the message says why, in the cell that defines it.
+    BadData
+        It reads data of its cell ahead of the bar, see :mod:`~kernel_lib.features.captured`.
 
     >>> from kernel_lib import features as f
     >>> @f.feature(state=lambda p: [float("nan")], warmup=2)
@@ -220,6 +240,13 @@ def _trial_bars() -> list[Bar]:
         close = 1.1 + 0.001 * ((row * 7919) % 31 - 15) * (row % 50 > 10)
         bars.append(Bar(row * 60 * 10**9, close, close + 0.0005, close - 0.0005, close, 1.0 + row % 9, 1e-4, close))
     return bars
+
+
+def _text_of(function: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return function.__code__.co_code.hex()
 
 
 def _reason(error: Exception) -> str:

@@ -5,13 +5,16 @@ step like any other. When its bar closes, the step stops between features and de
 answer stands until the next bar closes. Backtest, replay and live stop at the same places.
 """
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.errors import BadData
+from kernel_lib.features.captured import require_no_look_ahead, times_among
 from kernel_lib.features.feature import Feature
 
 __all__ = ["DECIMALS", "Evaluated", "Evaluator"]
@@ -74,7 +77,8 @@ class Evaluated(Feature):
     Raises
     ------
     BadData
-        No bars, no inputs, or an input that is evaluated itself.
+        No bars, no inputs, an input that is evaluated itself, or an evaluator of the user's own that reads data of its
+        cell ahead of the row, see :mod:`~kernel_lib.features.captured`.
     """
 
     __slots__ = ("beginning", "columns", "evaluator", "files", "inputs")
@@ -108,6 +112,7 @@ class Evaluated(Feature):
         self.inputs = {label: each for label, (each, _) in pairs.items()}
         self.columns = np.array([each.outputs.index(output) for each, output in pairs.values()], dtype=np.int64)
         self.files = dict(files or {})
+        self._check_look_ahead()
 
     def answer(self, row: npt.NDArray[np.float64], seen: Any) -> npt.NDArray[np.float64]:
         """Ask the evaluator, check the shape of its answer, and round it."""
@@ -115,6 +120,28 @@ class Evaluated(Feature):
         if answer.shape != (len(self.outputs),):
             raise BadData(f"{self!r} must give {len(self.outputs)} numbers, it gave shape {answer.shape}")
         return np.round(answer, DECIMALS) + 0.0  # without negative zero
+
+    def _check_look_ahead(self) -> None:
+        # The platform's own evaluators read what they are given; one of the user's is run on rows that mean nothing.
+        if type(self.evaluator).__module__.startswith("kernel_lib."):
+            return
+        rows = np.random.default_rng(1).normal(size=(150, len(self.inputs)))
+        flat = SimpleNamespace(exposure=0.0, lots=0.0, entry_price=np.nan, profit=0.0, open_time_ns=0, equity=10_000.0)
+        times = times_among(self.evaluator.evaluate, len(rows)) or [60 * 10**9 * at for at in range(len(rows))]
+
+        def over(evaluate: Any) -> Iterator[Sequence[float]]:
+            evaluate.__self__.restore(self.beginning)
+            for row, time_ns in zip(rows, times, strict=True):
+                seen = SimpleNamespace(time_ns=time_ns, bid=1.1, ask=1.1001, position=flat)
+                yield [float(number) for number in evaluate(row, seen)]
+
+        kind = type(self.evaluator)
+        try:
+            text = inspect.getsource(kind)
+        except (OSError, TypeError):
+            text = repr(kind)
+        require_no_look_ahead(self.evaluator.evaluate, over, called=f"{kind.__name__}.evaluate", text=text)
+        self.evaluator.restore(self.beginning)
 
     def __call__(self, series: Any, other: Any = None) -> Any:
         """Refuse: an evaluated feature needs the strategy's step; a replay shows it."""
