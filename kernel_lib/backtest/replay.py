@@ -15,6 +15,7 @@ import numpy.typing as npt
 from kernel_lib.backtest import counting
 from kernel_lib.backtest.bar_ticks import ticks_from_bars
 from kernel_lib.backtest.checked import check_lengths, check_ticks
+from kernel_lib.backtest.leak_first import check_first_use
 from kernel_lib.backtest.loop import EQUITY, MAX_POINTS, interval_of, loop_of, sample_at
 from kernel_lib.backtest.outside import outside_events
 from kernel_lib.errors import BadData
@@ -159,6 +160,7 @@ def replay(
     check_ticks(ticks)
     if params:
         strategy = strategy.with_params(**params)
+    check_first_use(strategy)
     account = account or AccountConfig()
     book = Book(contract, account, limits or RiskLimits(), costs or Costs())
     book.arrays = book.arrays._replace(out=np.zeros(_room(len(ticks)), EVENT))
