@@ -25,6 +25,17 @@ _COMMANDS = {
     "promote": ("kernel_lib.cli.promotion", "promote", "Submit a strategy for approval."),
     "approve": ("kernel_lib.cli.promotion", "approve", "Approve a submitted strategy of somebody else."),
     "strategies": ("kernel_lib.cli.promotion", "strategies", "List the tenant's strategies."),
+    "trials": (
+        "kernel_lib.cli.ledgers",
+        "trials",
+        "List what was tried, as the platform counted it.",
+    ),
+    "hold-out": (
+        "kernel_lib.cli.ledgers",
+        "hold_out",
+        "Have a strategy judged on data that nobody has seen.",
+    ),
+    "quota": ("kernel_lib.cli.ledgers", "quota", "Say what is left of the day's backtest-seconds, and of looks."),
     "tell": ("kernel_lib.cli.tell", "tell", "Give live strategies a value from outside: news, a signal, a release."),
     "kill": ("kernel_lib.cli.engine", "kill", "Stop trading, go flat, and stay so."),
     "ticks-import": ("kernel_lib.cli.ticks", "ticks_import", "Read a file of ticks, refuse garbage, write parquet."),

@@ -35,6 +35,14 @@ def run_cell(person: Person, code: str) -> str:
     """Run code in a fresh kernel of the person's server; gives what it printed, or the error."""
     base = f"/user/{person.name}/api/kernels"
     kernel = person.client.post(base, headers=person.headers, json={"name": "python3"}).json()["id"]
+    printed = printed_in(person, kernel, code)
+    person.client.delete(f"{base}/{kernel}", headers=person.headers)
+    return printed
+
+
+def printed_in(person: Person, kernel: str, code: str, *, wait: bool = True) -> str:
+    """Run code in a kernel; gives what it printed; without ``wait`` nothing, for a kernel that will not answer."""
+    base = f"/user/{person.name}/api/kernels"
     address = f"{person.url.replace('http', 'ws')}{base}/{kernel}/channels"
     request = {
         "header": {"msg_id": uuid.uuid4().hex, "username": "t", "session": "t", "msg_type": "execute_request",
@@ -46,8 +54,8 @@ def run_cell(person: Person, code: str) -> str:
     printed = ""
     with connect(address, additional_headers=person.headers, proxy=None, max_size=None) as socket:
         socket.send(json.dumps(request))
-        while True:
-            message = json.loads(socket.recv(timeout=60))
+        while wait:
+            message = json.loads(socket.recv(timeout=90))
             if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
                 continue
             if message["msg_type"] == "stream":
@@ -56,7 +64,6 @@ def run_cell(person: Person, code: str) -> str:
                 printed += f"{message['content']['ename']}: {message['content']['evalue']}"
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 break
-    person.client.delete(f"{base}/{kernel}", headers=person.headers)
     return printed
 
 
@@ -116,6 +123,48 @@ def test_a_cell_in_a_real_server_reaches_the_platform(platform: Platform) -> Non
         "    print(type(error).__name__, error.code)\n",
     )
     assert printed == "quant demo 7 10 60.0\nRefused unknown_symbol\n"
+
+
+SWEEP = """
+import numpy as np, os, signal
+from kernel_lib.backtest import replay
+from kernel_lib.backtest.sweep import sweep
+from kernel_lib.market.tick import make_ticks
+from kernel_lib.strategies import ma_cross
+mid = 1.1 + 1e-3 * np.sin(np.arange(9000) / 200)
+ticks = make_ticks(1_704_672_000 * 10**9 + np.arange(9000) * 10**9, mid, mid + 1e-5)
+"""
+
+
+def test_a_sweep_is_counted_though_its_kernel_is_killed_and_the_next_report_deflates_by_it(platform: Platform) -> None:
+    quant = platform.person("quant")
+    if not quant.servers():
+        quant.start_server()
+    base = f"/user/{quant.name}/api/kernels"
+    kernel = quant.client.post(base, headers=quant.headers, json={"name": "python3"}).json()["id"]
+    grid = '{"fast": list(range(5, 25)), "slow": [50, 100, 150]}'
+    swept = f"{SWEEP}print(sweep(ma_cross, ticks, {grid}, progress=False).n_trials)\n"
+    assert printed_in(quant, kernel, swept) == "60\n"
+    printed_in(quant, kernel, "os.kill(os.getpid(), signal.SIGKILL)", wait=False)
+    quant.client.delete(f"{base}/{kernel}", headers=quant.headers)
+    lives = (
+        f"{SWEEP}honesty = replay(ma_cross, ticks, params=dict(fast=7, slow=100)).report().honesty\n"
+        "print(honesty.n_trials, honesty.counted.n_runs, honesty.counted.by)\n"
+        "print(dict(honesty.rows())['Trials behind this result'])\n"
+    )
+    assert run_cell(quant, lives) == (
+        "60 61 platform\n60 in 61 runs for 'ma_cross', counted by the platform; 60 on EURUSD for all hypotheses\n"
+    )
+    # From outside, the same; nobody of another tenant sees it, and no method takes it away.
+    url = f"{platform.url}/services/api/trials"
+    told = httpx.get(url, headers=platform.person("admin").headers).json()
+    assert [(each["hypothesis"], each["n_trials"], each["n_runs"]) for each in told["hypotheses"]] == [
+        ("ma_cross", 60, 61)
+    ]
+    assert httpx.get(url, headers=platform.person("outsider").headers).json()["hypotheses"] == []
+    assert httpx.delete(url, headers=platform.person("admin").headers).status_code == 405
+    quota = httpx.get(f"{platform.url}/services/api/quota", headers=quant.headers).json()["backtest_seconds"]
+    assert 0.0 < quota["used"] < quota["limit"] == 20_000.0
 
 
 @pytest.mark.skipif(not capabilities().isolates, reason="this machine cannot isolate (bubblewrap, user namespaces)")
