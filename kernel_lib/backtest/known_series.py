@@ -22,14 +22,17 @@ class KnownSeries:
         UTC nanoseconds from which each value was known.
     values : array_like of float, shape (n,)
     about_ns : array_like of int, shape (n,), or None
-        What time each value is about, not after it was known unless it is a forecast; None: the same.
+        What time each value is about; None: the same.
+    forecast : bool
+        Values may be known before the time that they are about; an actual figure never is.
     name : str
         For messages.
 
     Raises
     ------
     BadData
-        Arrays of different lengths, or times that are not whole nanoseconds.
+        Arrays of different lengths, times that are not whole nanoseconds, or an actual figure that was known before
+        the time it is about.
 
     Notes
     -----
@@ -44,7 +47,9 @@ class KnownSeries:
     kernel_lib.errors.Refused: payrolls about 10 was known from 30 on, it was read at 20
     """
 
-    def __init__(self, known_ns: Any, values: Any, *, about_ns: Any = None, name: str = "series") -> None:
+    def __init__(
+        self, known_ns: Any, values: Any, *, about_ns: Any = None, forecast: bool = False, name: str = "series"
+    ) -> None:
         known, numbers = _times(known_ns, "known_ns"), series(values, "values")
         about = known if about_ns is None else _times(about_ns, "about_ns")
         if not known.shape == numbers.shape == about.shape:
@@ -52,16 +57,26 @@ class KnownSeries:
                 f"{name} needs one time and one value a row, it had {len(known)} known times, {len(about)} times it is "
                 f"about and {len(numbers)} values"
             )
+        early = known < about
+        if early.any() and not forecast:
+            row = int(np.argmax(early))
+            raise BadData(
+                f"{name} must be known at or after the time it is about; row {row} about {about[row]} was known at "
+                f"{known[row]}; a forecast says so with forecast=True"
+            )
         order = np.argsort(known, kind="stable")
+        self.forecast = forecast
         self.name = name
         self._known, self._about, self._values = known[order], about[order], numbers[order]
 
     @classmethod
-    def from_frame(cls, frame: Any, value: str, *, known: str, about: str | None = None) -> "KnownSeries":
+    def from_frame(
+        cls, frame: Any, value: str, *, known: str, about: str | None = None, forecast: bool = False
+    ) -> "KnownSeries":
         """Take columns of a DataFrame; times must carry their zone, or be nanoseconds."""
         return cls(
             _column(frame, known), frame[value].to_numpy(dtype=np.float64),
-            about_ns=None if about is None else _column(frame, about), name=value,
+            about_ns=None if about is None else _column(frame, about), forecast=forecast, name=value,
         )  # fmt: skip
 
     def read(self, *, about_ns: int, now_ns: int) -> float:
@@ -102,7 +117,9 @@ class KnownSeries:
     def until(self, now_ns: int) -> "KnownSeries":
         """Give the series as it was known at ``now_ns``."""
         stop = int(np.searchsorted(self._known, now_ns, side="right"))
-        return KnownSeries(self._known[:stop], self._values[:stop], about_ns=self._about[:stop], name=self.name)
+        return KnownSeries(
+            self._known[:stop], self._values[:stop], about_ns=self._about[:stop], forecast=self.forecast, name=self.name
+        )
 
     def at_times(self, times_ns: Any) -> Floats:
         """Give the latest value known at each time, NaN before the first."""

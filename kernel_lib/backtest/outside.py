@@ -23,8 +23,9 @@ def outside_events(channels: tuple[str, ...], given: Mapping[str, Any] | None) -
     channels : tuple of str
         What the strategy reads.
     given : mapping of str
-        For each channel an array of TICK (the mid price counts), a pandas Series with a DatetimeIndex, or a pair of
-        arrays: times in nanoseconds since 1970, UTC, at which each value was known, and the values.
+        For each channel an array of TICK (the mid price counts), a pandas Series with a DatetimeIndex, a
+        :class:`~kernel_lib.backtest.known_series.KnownSeries`, or a pair of arrays: times in nanoseconds since 1970,
+        UTC, at which each value was known, and the values.
 
     Returns
     -------
@@ -51,7 +52,8 @@ def outside_events(channels: tuple[str, ...], given: Mapping[str, Any] | None) -
         )
     parts = [np.zeros(0, OUTSIDE)]
     for place, name in enumerate(channels):
-        times, numbers = _times_and_numbers(name, given[name])
+        # A KnownSeries gives each value at the time it was known.
+        times, numbers = _times_and_numbers(name, getattr(given[name], "outside", given[name]))
         part = np.zeros(len(times), OUTSIDE)
         part["time_ns"], part["channel"], part["number"] = times, place, numbers
         parts.append(part)

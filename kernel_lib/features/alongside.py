@@ -20,7 +20,7 @@ def put_alongside(rows: Rows, other: Any, length_ns: int, name: str) -> npt.NDAr
     ----------
     rows : Rows
         The feature's own rows.
-    other : array of TICK or BAR, pandas Series, (times_ns, values), or array_like of float, shape (n,)
+    other : array of TICK or BAR, pandas Series, KnownSeries, (times_ns, values), or array_like of float, shape (n,)
         A TICK is known at its time and counts as its mid, a bar at its close. A Series with a DatetimeIndex says by
         its index when each value was known; beside bars it is stamped as they are, by their opening, so that closes
         of two instruments meet. Without times there must be one value for each row.
@@ -34,7 +34,8 @@ def put_alongside(rows: Rows, other: Any, length_ns: int, name: str) -> npt.NDAr
     BadData
         It cannot be said which value a row may see.
     """
-    found = read_series(_as_series(name, other))
+    # A KnownSeries says when each value was known.
+    found = read_series(_as_series(name, getattr(other, "outside", other)))
     values = found.values
     numbers = (values["bid"] + values["ask"]) * 0.5 if values.dtype == TICK else values["close"]
     if not found.timed:
