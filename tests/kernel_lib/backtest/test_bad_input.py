@@ -1,0 +1,91 @@
+"""What a replay is given that it cannot use: each refused, or kept and marked, in words."""
+
+import numpy as np
+import pytest
+
+from kernel_lib import features as f
+from kernel_lib.backtest import replay
+from kernel_lib.errors import BadData, Misconfigured
+from kernel_lib.market.tick import make_ticks
+from kernel_lib.strategies import CATALOGUE
+from kernel_lib.strategy import strategy
+from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
+from kernel_lib.trading.record import Kind
+from tests.kernel_lib.backtest.test_replay import walk
+
+
+def test_a_strategy_that_raises_at_tick_700000_keeps_what_came_before_and_says_where() -> None:
+    ticks = walk(700_100)
+    at_ns = int(ticks["time_ns"][700_000])
+
+    @strategy(features={"fast": f.ema(50), "slow": f.ema(400)}, params={"at_ns": at_ns})
+    def raises(x, position, p):
+        if x.time_ns >= p.at_ns:
+            raise ZeroDivisionError("seven hundred thousand")
+        return 1.0 if x.fast > x.slow else -1.0
+
+    run = replay(raises, ticks, progress=False)
+    assert "tick 700000 (" in run.fault
+    assert "ZeroDivisionError: seven hundred thousand" in run.fault
+    assert "stopped: tick 700000" in repr(run)
+    whole = replay(raises, ticks[:700_000], progress=False)
+    assert whole.fault == ""
+    before = run.events[: len(whole.events)]
+    assert before.tobytes() == whole.events.tobytes()
+    assert run.events[len(before)]["kind"] == int(Kind.FAULT)
+    assert "stopped: tick 700000" in repr(run.report())
+
+
+def test_no_history_and_one_out_of_order_are_refused() -> None:
+    ticks = walk(50)
+    with pytest.raises(BadData, match="a replay needs at least one tick, it was given none"):
+        replay(CATALOGUE["ma_cross"], ticks[:0])
+    with pytest.raises(BadData, match="times must not go back, tick 1 does; sort by time_ns first"):
+        replay(CATALOGUE["ma_cross"], ticks[::-1].copy())
+
+
+def test_a_symbol_without_contract_data_is_refused_with_what_to_do() -> None:
+    with pytest.raises(BadData, match=r"no contract data for symbol 'XYZ'; known are .*; or pass an Instrument"):
+        replay(CATALOGUE["ma_cross"], walk(50), instrument="XYZ")
+
+
+def test_a_spread_of_zero_is_traded_without_one() -> None:
+    @strategy(features={"change": f.price_change()})
+    def long(x, position, p):
+        return 1.0
+
+    ticks = walk(100)
+    ticks["ask"] = ticks["bid"]
+    run = replay(long, ticks, costs=Costs(latency_ms=0.0, commission_per_lot=0.0))
+    first = run.events[run.events["kind"] == int(Kind.FILL)][0]
+    assert first["points"] == round(ticks["bid"][1] * 1e5)
+    assert not run.fault
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"params": {"fast": 0}}, "span must be a whole number from 1 to 100000, it was 0"),
+        ({"params": {"fast": 2.5}}, "parameter fast must be a whole number, it was 2.5"),
+        ({"costs": Costs(latency_ms=-1.0)}, "latency_ms must be at least 0, it was -1.0"),
+        ({"costs": Costs(commission_fraction=float("nan"))}, "commission_fraction must be at least 0, it was nan"),
+        ({"account": AccountConfig(deposit=0.0)}, "deposit must be above 0.0, it was 0.0"),
+        ({"limits": RiskLimits(max_lots=-1.0)}, "max_lots must be above 0.0, it was -1.0"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_by_name(settings: dict[str, object], message: str) -> None:
+    with pytest.raises((Misconfigured, BadData), match=message):
+        replay(CATALOGUE["ma_cross"], walk(50), **settings)  # type: ignore[arg-type]
+
+
+def test_distances_out_of_range_are_refused_by_name() -> None:
+    for name in ("stop_loss_points", "take_profit_points", "trailing_points"):
+        with pytest.raises(Misconfigured, match=f"{name} must be a whole number of points from 0 on, it was -5"):
+            strategy(features={"change": f.price_change()}, **{name: -5})(lambda x, position, p: 1.0)
+
+
+def test_a_quote_of_nan_is_refused_with_its_row() -> None:
+    ticks = make_ticks(np.arange(3), [1.1, np.nan, 1.1], [1.1, 1.1, 1.1])
+    with pytest.raises(BadData, match="quotes must be finite, positive and not crossed, tick 1 is") as refused:
+        replay(CATALOGUE["ma_cross"], ticks)
+    assert refused.value.line == 1
