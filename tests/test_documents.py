@@ -14,8 +14,8 @@ import kernel_lib
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "docs" / "architecture.md"]
-COMMANDS = ("up", "down", "status", "doctor", "logs", "demo", "backtest", "replay", "promote", "approve", "strategies",
-            "tell", "trials", "hold-out", "quota", "kill", "ticks-import", "agent", "bench")  # fmt: skip
+COMMANDS = ("up", "down", "status", "doctor", "logs", "demo", "backtest", "parity", "replay", "promote", "approve",
+            "strategies", "tell", "trials", "hold-out", "quota", "kill", "ticks-import", "agent", "bench")  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[each.name for each in PAGES])
