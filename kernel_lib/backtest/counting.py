@@ -133,12 +133,14 @@ def trial_identities(
 
 def _sharpe(points: npt.NDArray[np.void], deposit_minor: float) -> float:
     """Give the ratio that a report gives; here without all that a report imports."""
-    times, equity = points["time_ns"], points["equity_minor"].astype(np.float64)
+    times = np.ascontiguousarray(points["time_ns"])
     if len(times) < 2:
         return math.nan
-    daily = len(np.unique(times // _DAY_NS)) >= _LEAST_DAYS
-    ends = np.append(np.flatnonzero(np.diff(times // (_DAY_NS if daily else _HOUR_NS))), len(times) - 1)
-    closes = np.maximum(np.concatenate([[float(deposit_minor)], equity[ends]]), 0.0)
+    days = times // _DAY_NS
+    daily = 1 + np.count_nonzero(days[1:] != days[:-1]) >= _LEAST_DAYS
+    periods = days if daily else times // _HOUR_NS
+    ends = np.append(np.flatnonzero(periods[1:] != periods[:-1]), len(times) - 1)
+    closes = np.maximum(np.concatenate([[float(deposit_minor)], points["equity_minor"][ends]]), 0.0)
     alive = np.cumprod(closes[:-1] > 0.0).astype(bool)
     returns = np.where(alive, np.diff(closes) / np.where(alive, closes[:-1], 1.0), 0.0)
     deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0

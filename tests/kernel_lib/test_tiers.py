@@ -46,6 +46,8 @@ def test_the_rest_of_the_table() -> None:
     assert [each.agent_count for each in TIERS.values()] == [1, 5, None]
     assert [each.hyperparameter_search for each in TIERS.values()] == [False, True, True]
     assert [each.validation for each in TIERS.values()] == ["basic", "pro", "enterprise"]
+    assert [each.backtest_seconds for each in TIERS.values()] == [1_000.0, 20_000.0, None]
+    assert [each.hold_out_looks for each in TIERS.values()] == [2, 10, 50]
     for flag in ("store_realtime", "store_user_data", "store_ai_features", "enable_caching"):
         flags = [getattr(each, flag) for each in TIERS.values()]
         assert flags == sorted(flags), flag
