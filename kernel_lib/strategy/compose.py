@@ -8,7 +8,7 @@ differ only in them share compiled code.
 import linecache
 import math
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -88,8 +88,11 @@ def compose(strategy: Strategy) -> Plan:
         Two features give the same ``x.NAME``.
     """
     layout = _Layout(strategy)
-    lengths = sorted({each.bars_ns for each in layout.parts.values() if each.bars_ns} | _decision_bar(strategy))
-    source = _source(strategy, layout, lengths)
+    bar = set() if strategy.on == "tick" else {bar_length_ns(strategy.on)}
+    lengths = sorted({each.bars_ns for each in layout.parts.values() if each.bars_ns} | bar)
+    source = _source(
+        strategy.on == "tick", strategy.rests, tuple(layout.shown.values()), tuple(_parts(layout, lengths, bar))
+    )
     calls = tuple(each.update for each in layout.compiled.values())
     step = _compiled(source, (*layout.shown, *RESERVED), calls, _Decision(strategy))
     return Plan(layout.state, layout.places, layout.channels, lengths, layout.questions, step)
@@ -144,14 +147,34 @@ class _Layout:
         )
 
 
-def _decision_bar(strategy: Strategy) -> set[int]:
-    return set() if strategy.on == "tick" else {bar_length_ns(strategy.on)}
+class _Part(NamedTuple):
+    """The bars of one length (0: ticks), the updates that they bring, and which evaluated features, by bit."""
+
+    length: int
+    updates: tuple[str, ...]
+    asked: int
+    decides: bool
 
 
-def _source(strategy: Strategy, layout: _Layout, lengths: list[int]) -> str:
-    advance = _advance_lines(strategy, layout, lengths)
-    unready = " or ".join(f"math.isnan(fs[{place}])" for place in layout.shown.values()) or "False"
-    see = ", ".join([*(f"fs[{place}]" for place in layout.shown.values()), "bid, ask, (bid + ask) * 0.5, ask - bid"])
+def _parts(layout: _Layout, lengths: list[int], decision_bar: set[int]) -> Iterator[_Part]:
+    updates: dict[int, list[str]] = {length: [] for length in [0, *lengths]}
+    for index, (name, each) in enumerate(layout.compiled.items()):
+        place = layout.places[name]
+        room = place.start + -(-each.state.size // 32) * 32
+        other = "math.nan" if each.other is None else f"fs[{layout.channels.index(each.other)}]"
+        bar = "forming_bar" if each.other is None else f"seen({other}, forming_bar)"
+        updates[each.bars_ns].append(f"update_{index}(fs[{place.start}:{room}], {bar})  # {name}")
+    for length, lines in updates.items():
+        asked = sum(1 << at for at, each in enumerate(layout.questions) if each.feature.bars_ns == length)
+        yield _Part(length, tuple(lines), asked, length in decision_bar)
+
+
+@lru_cache(maxsize=256)
+def _source(on_tick: bool, rests: bool, shown: tuple[int, ...], parts: tuple[_Part, ...]) -> str:
+    """Write the step; ``shown`` are the places of what ``x`` shows."""
+    advance = _advance_lines(on_tick, parts)
+    unready = " or ".join(f"math.isnan(fs[{place}])" for place in shown) or "False"
+    see = ", ".join([*(f"fs[{place}]" for place in shown), "bid, ask, (bid + ask) * 0.5, ask - bid"])
     see = f"X({see}, time_ns)"
     position = (
         "Position(exposure_of(m, v), v.units * z.lot_step, v.entry_price, v.floating_minor / z.minor, v.open_time_ns, "
@@ -164,7 +187,7 @@ def _source(strategy: Strategy, layout: _Layout, lengths: list[int]) -> str:
         f"    x = {see}",
         f"    position = {position}",
         "    return ordered(m, z, v, decide(x, position, p), x.mid)"
-        if strategy.rests
+        if rests
         else "    return sized(m, z, v, float(decide(x, position, p)), x.mid)",
         "",
     ]
@@ -190,26 +213,19 @@ def _source(strategy: Strategy, layout: _Layout, lengths: list[int]) -> str:
     )  # fmt: skip
 
 
-def _advance_lines(strategy: Strategy, layout: _Layout, lengths: list[int]) -> list[str]:
+def _advance_lines(on_tick: bool, parts: tuple[_Part, ...]) -> list[str]:
     """Update forming bars and features; ``due`` afterwards says whether the decision is called."""
-    updates: dict[int, list[str]] = {length: [] for length in [0, *lengths]}
-    for index, (name, each) in enumerate(layout.compiled.items()):
-        place = layout.places[name]
-        room = place.start + -(-each.state.size // 32) * 32
-        other = "math.nan" if each.other is None else f"fs[{layout.channels.index(each.other)}]"
-        bar = "forming_bar" if each.other is None else f"seen({other}, forming_bar)"
-        updates[each.bars_ns].append(f"update_{index}(fs[{place.start}:{room}], {bar})  # {name}")
-    lines = ["    mid = (bid + ask) * 0.5", "    spread = ask - bid", f"    due = {strategy.on == 'tick'}"]
-    for k, length in enumerate(lengths):
-        asked = sum(1 << at for at, each in enumerate(layout.questions) if each.feature.bars_ns == length)
+    lines = ["    mid = (bid + ask) * 0.5", "    spread = ask - bid", f"    due = {on_tick}"]
+    ticks, *bars = parts
+    for k, (length, updates, asked, decides) in enumerate(bars):
         lines += [
             f"    f = forming[{k}]",
             "    if time_ns >= f.end_ns:",
             "        if f.volume > 0.0:",
             "            forming_bar = Bar(f.time_ns, f.open, f.high, f.low, f.close, f.volume, f.spread, math.nan)",
-            *(f"            {update}" for update in updates[length]),
+            *(f"            {update}" for update in updates),
             *([f"            m.evaluate |= {asked}"] if asked else []),
-            *(["            due = True"] if length in _decision_bar(strategy) else []),
+            *(["            due = True"] if decides else []),
             f"        f.time_ns = time_ns - time_ns % {length}",
             f"        f.end_ns = f.time_ns + {length}",
             "        f.open = bid",
@@ -224,9 +240,9 @@ def _advance_lines(strategy: Strategy, layout: _Layout, lengths: list[int]) -> l
             "    f.volume += 1.0",
             "    f.spread = spread",
         ]
-    if updates[0]:
+    if ticks.updates:
         lines += ["    forming_bar = Bar(time_ns, mid, mid, mid, mid, 1.0, spread, math.nan)"]
-        lines += [f"    {update}" for update in updates[0]]
+        lines += [f"    {update}" for update in ticks.updates]
     return lines
 
 
@@ -243,7 +259,7 @@ class _Decision:
 
     def __init__(self, strategy: Strategy) -> None:
         self.decide = strategy.decide
-        self.compiled = compiled_answer if strategy.rests else njit(nogil=True)
+        self.rests = strategy.rests
         self._key = strategy.origin or strategy.decide
 
     def __eq__(self, other: object) -> bool:
@@ -256,10 +272,11 @@ class _Decision:
 @lru_cache(maxsize=64)
 def _compiled(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], decision: _Decision) -> Step:
     decide = decision.decide
+    answer = compiled_answer(decide) if decision.rests else njit(nogil=True)(decide)
     space: dict[str, Any] = {
         "Bar": Bar, "Position": Position, "sized": sized, "ordered": ordered, "exposure_of": exposure_of, "HOLD": _HOLD,
         "math": math,
-        "X": tuple_class("X", fields), "decide": decision.compiled(decide), "seen": _seen,
+        "X": tuple_class("X", fields), "decide": answer, "seen": _seen,
         **{f"update_{index}": update for index, update in enumerate(updates)},
     }  # fmt: skip
     filename = f"<tickhub step {decide.__name__} {abs(hash(source)):x}>"

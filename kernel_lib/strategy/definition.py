@@ -1,6 +1,7 @@
 """The ``@strategy`` decorator, and what it makes: a decision with its features, parameters and stops."""
 
 import contextlib
+import copy
 import inspect
 import keyword
 import linecache
@@ -67,10 +68,14 @@ class Strategy:
             _check_name(name, "parameter", self.name)
             if not isinstance(number, int | float) or not math.isfinite(number):
                 raise Misconfigured(f"{self.name}: parameter {name} must be a finite number, it was {number!r}")
+        self._bind()
+
+    def _bind(self) -> None:
+        """Make what follows from the parameters."""
         self.features = self._make_features()
-        self.stop_loss_points = self._points(stop_loss_points, "stop_loss_points")
-        self.take_profit_points = self._points(take_profit_points, "take_profit_points")
-        self.trailing_points = self._points(trailing_points, "trailing_points")
+        self.stop_loss_points = self._points(self._stop_loss_points, "stop_loss_points")
+        self.take_profit_points = self._points(self._take_profit_points, "take_profit_points")
+        self.trailing_points = self._points(self._trailing_points, "trailing_points")
 
     @property
     def paper_only(self) -> str:
@@ -96,18 +101,9 @@ class Strategy:
             if name not in params:
                 raise Misconfigured(f"{self.name} has no parameter {name!r}; it has {', '.join(params) or 'none'}")
             params[name] = _as_kind(params[name], number, f"{self.name}: parameter {name}")
-        changed = Strategy(
-            self.decide,
-            on=self.on,
-            features=self._features,
-            params=params,
-            stop_loss_points=self._stop_loss_points,
-            take_profit_points=self._take_profit_points,
-            trailing_points=self._trailing_points,
-            sizing=self.sizing,
-            source=self.source,
-        )
-        changed.origin = self.origin
+        changed = copy.copy(self)
+        changed.params = params
+        changed._bind()
         return changed
 
     def __repr__(self) -> str:
