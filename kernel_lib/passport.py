@@ -43,7 +43,7 @@ __all__ = [
     "withdraw_approved",
 ]
 
-VERSION = 1
+VERSION = 2
 """Of the two shapes below; readers refuse a newer one."""
 MAX_BUNDLE_BYTES = 8 << 20
 _CONTEXT = b"tickhub approval\0"
@@ -215,7 +215,7 @@ def decode_passport(bundle: bytes) -> Passport:
     Raises
     ------
     Refused
-        ``bundle_size``, ``bundle_version`` (made by a newer platform), ``bundle_invalid``, ``bundle_not_canonical``.
+        ``bundle_size``, ``bundle_version`` (made by a newer or an older platform), ``bundle_invalid``, ``bundle_not_canonical``.
     """
     if len(bundle) > MAX_BUNDLE_BYTES:
         raise Refused("bundle_size", f"a bundle must have at most {MAX_BUNDLE_BYTES} bytes, it has {len(bundle)}")
@@ -369,6 +369,11 @@ def _decode(content: bytes, kind: type[Kind], what: str) -> Kind:
         if found > VERSION:
             raise Refused(
                 f"{what}_version", f"the {what} has version {found}, this platform knows up to {VERSION}; update it"
+            )
+        if found < VERSION:
+            raise Refused(
+                f"{what}_version",
+                f"the {what} has version {found} of an older platform, this one needs {VERSION}; promote it again",
             )
         return msgspec.msgpack.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, BadData) as error:

@@ -27,7 +27,7 @@ _KINDS = {
     "closed": BrokerKind.CLOSED,
 }
 #: One EVENT record, read without numpy, which takes a microsecond for each field by its name.
-_ROW = struct.Struct("<" + "".join({"<i8": "q", "<i2": "h", "<f8": "d"}[kind] for _, kind in EVENT.descr))
+_ROW = struct.Struct("<" + "".join({"<i8": "q", "<i2": "h", "<f8": "d"}[EVENT[name].str] for name in EVENT.names or ()))
 _KIND, _ORDER_ID, _SIDE, _UNITS, _POSITION, _STOP, _TAKE = (
     (EVENT.names or ()).index(name)
     for name in ("kind", "order_id", "side", "units", "position_id", "stop_points", "take_points")

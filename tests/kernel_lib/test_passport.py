@@ -95,7 +95,8 @@ def test_author_cannot_sign_an_own_approval() -> None:
 def test_newer_foreign_and_noncanonical_bundles_are_refused() -> None:
     fields = msgspec.to_builtins(passport_of())
     for changed, code in (
-        (fields | {"version": 2}, "bundle_version"),
+        (fields | {"version": 3}, "bundle_version"),
+        (fields | {"version": 1}, "bundle_version"),
         (fields | {"surprise": 1}, "bundle_invalid"),
         (fields | {"entry": "os.system"}, "bundle_invalid"),
         (dict(reversed(fields.items())), "bundle_not_canonical"),
