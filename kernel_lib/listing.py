@@ -7,13 +7,13 @@ what a tier opens stands in :mod:`kernel_lib.tiers` alone.
 import html
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from kernel_lib.errors import BadData, Broken, Misconfigured, Refused, Transient
-from kernel_lib.tiers import TIERS, Tier, lowest, opens, tier
+from kernel_lib.tiers import TIERS, Tier, opens, require_access, tier
 
 __all__ = ["Catalogue", "Entry", "catalogue"]
 
@@ -164,9 +164,25 @@ def _needed(kind: str, name: str, thing: Any) -> str:
     if kind == "risk":
         return "free"
     if kind == "strategy":
-        families = {each.name for each in getattr(thing, "features", {}).values()}
-        return max((lowest("feature", each) for each in families), key=lambda each: TIERS[each].rank, default="free")
+        return next(each.name for each in TIERS.values() if _opens_strategy(each, thing.features))
     return next(each.name for each in TIERS.values() if opens(each, kind, name))  # type: ignore[arg-type]
+
+
+def _opens_strategy(held: Tier, features: Mapping[str, Any]) -> bool:
+    # As an admin's server asks of a promoted strategy's passport: a panel counts by its agents, a prediction by its
+    # learner, a feature of the catalogue by its own name. What those read inside is theirs.
+    from kernel_lib.agents.access import require_panels
+    from kernel_lib.features import CATALOGUE
+
+    families = [each.name for each in features.values() if each.name in CATALOGUE]
+    learners = [str(each.params["learner"]) for each in features.values() if each.name == "predicted"]
+    try:
+        require_access(held, "feature", *families)
+        require_access(held, "model", *learners)
+        require_panels(held, *(f"{name} = {each!r}" for name, each in features.items()))
+    except Refused:
+        return False
+    return True
 
 
 def _about(thing: Any) -> str:

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
 import kernel_lib
-from kernel_lib import features
+from kernel_lib import agents, features, models, strategies
 from kernel_lib.errors import BadData
 from kernel_lib.listing import catalogue
+from kernel_lib.strategy import strategy
 
 
 def test_every_feature_is_listed_with_a_line_about_it() -> None:
@@ -23,6 +27,39 @@ def test_every_feature_is_listed_with_a_line_about_it() -> None:
 def test_a_strategy_is_open_where_all_its_features_are() -> None:
     needed = {each.name: each.tier for each in catalogue("strategy", tier_name="free")}
     assert needed["breakout"] == "enterprise"  # donchian and atr
+    assert needed["rsi_reversion"] == "enterprise"  # rsi is pro, spread is not named by either
+    assert needed["ma_cross"] == "pro"  # two ema
+
+
+def test_a_strategy_of_a_panel_is_open_where_its_agents_are() -> None:
+    (listed,) = [each for each in catalogue("strategy", tier_name="pro") if each.name == "consensus"]
+    assert (listed.tier, listed.open) == ("pro", True)  # it asks the pro panel
+
+
+@pytest.mark.parametrize(
+    ("made", "needed"),
+    [
+        (lambda: agents.consensus("free"), "free"),
+        (lambda: agents.consensus("pro"), "pro"),
+        (lambda: agents.consensus("enterprise"), "enterprise"),
+        (lambda: models.predicted("listed", bars="1m"), "pro"),  # a random forest
+        (lambda: features.sma(20), "free"),
+    ],
+)
+def test_what_a_strategy_reads_decides_its_tier(
+    monkeypatch: pytest.MonkeyPatch, made: Callable[[], Any], needed: str
+) -> None:
+    rows = np.random.default_rng(1).normal(size=(120, 1))
+    forest = models.RandomForest(trees=5).fit(rows, rows[:, 0] > 0.0, names=["mean"])
+    models.keep("listed", forest.bundle(models.Facts(sources=("sma(window=20, bars='1m')",))))
+
+    @strategy(on="1m", features={"seen": made()})
+    def listed(x, position, p):  # type: ignore[no-untyped-def]
+        return 0.0
+
+    monkeypatch.setitem(strategies.CATALOGUE, "listed", listed)
+    (found,) = [each for each in catalogue("strategy", tier_name="free") if each.name == "listed"]
+    assert found.tier == needed
 
 
 def test_enterprise_opens_everything() -> None:
