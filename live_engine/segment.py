@@ -222,8 +222,8 @@ def _open_head(path: Path) -> tuple[int, bytes]:
         if magic == _MAGIC and crc == zlib.crc32(head[: _HEADER.size]):
             if version != _VERSION:
                 raise Broken(
-                    f"{path}: a journal of version {_VERSION} is needed, it has {version} of another release; go flat with "
-                    "that one, then move the desk's directory away"
+                    f"{path}: a journal of version {_VERSION} is needed, it has {version} of another release; go flat "
+                    "with that one, then move the desk's directory away"
                 )
             return first_seq, chain
     raise Broken(f"{path}:0: a segment must begin with a whole header, it does not; restore the file from a copy")
