@@ -225,7 +225,8 @@ class Journal:
                 continue
             self._work.clear()
             self._asleep = True
-            if self._written_seq == self._chained_seq:  # asked again: a record may have come in between
+            # Asked again: a record, or the end, may have come in between.
+            if self._written_seq == self._chained_seq and not self._closing.is_set():
                 self._work.wait()
             self._asleep = False
 

@@ -179,3 +179,15 @@ def test_a_record_larger_than_a_segment_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Broken, match="must fit a segment"):
         journal.append(1, bytes(5000))
     journal.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_journal_closes_whatever_its_thread_is_about_to_do(tmp_path: Path) -> None:
+    # The thread went to sleep on a wake-up that had come already, and the engine's stop waited for it for ever.
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(1_000):
+            Journal(tmp_path, JournalConfig(segment_bytes=4096, sync_interval_ms=0.001)).close()
+    finally:
+        sys.setswitchinterval(usual)
