@@ -277,7 +277,7 @@ def haircut_sharpe(
     """Say what is left of a Sharpe ratio that was the best of ``n_trials``.
 
     The ratio's two-sided p-value is made that of the best of all trials and turned back into a ratio; returns are
-    taken as normal and independent (Harvey and Liu, section "Multiple testing").
+    taken as normal and independent (Harvey and Liu 2015).
 
     Parameters
     ----------
