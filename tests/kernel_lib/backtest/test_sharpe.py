@@ -26,7 +26,7 @@ from kernel_lib.errors import BadData
 MONTHLY = 0.458  # of a month: 1.59 a year
 
 
-def by_hand(sharpe: float, bar: float, n_periods: int, skewness: float, kurtosis: float) -> float:
+def by_hand(sharpe: float, bar: float, n_periods: float, skewness: float, kurtosis: float) -> float:
     variance = 1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
     return float(stats.norm.cdf((sharpe - bar) * math.sqrt(n_periods - 1) / math.sqrt(variance)))
 
