@@ -86,6 +86,35 @@ def test_its_last_number_is_the_one_that_stock_indicators_states(
     np.testing.assert_allclose(last, expected, rtol=0, atol=5.1e-5)
 
 
+# Its tests state more rows of these two (tests/indicators/.../StochRsi and Ichimoku of DaveSkender/Stock.Indicators);
+# None is no number yet. Theirs too show the cloud under the newest bar: spans are read 26 bars after they were formed.
+STATED = [
+    (f.stoch_rsi(14, 14, 1, 3), {
+        31: (93.3333, 97.7778), 152: (0.0, 0.0), 249: (36.5517, 27.3094), 501: (97.5244, 89.8385),
+    }),
+    (f.stoch_rsi(14, 14, 3, 3), {
+        30: (None, None), 31: (97.7778, 99.2593), 152: (0.0, 20.0263), 249: (27.3094, 33.2716), 501: (89.8385, 73.4176),
+    }),
+    (f.ichimoku(9, 26, 52, 26), {
+        76: (None, None, None, None), 249: (257.15, 253.085, 246.3125, 241.685),
+        475: (265.575, 263.965, 274.9475, 274.95), 501: (241.26, 251.505, 264.77, 269.82),
+    }),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("feature", "rows"), STATED, ids=[repr(each) for each, _ in STATED])
+def test_slow_stochastics_of_the_rsi_and_the_cloud_agree_row_by_row(
+    data_dir: Path, feature: f.Feature, rows: dict[int, tuple[float | None, ...]]
+) -> None:
+    shown = feature(quotes(data_dir))
+    assert isinstance(shown, dict)
+    for row, numbers in rows.items():
+        expected = [np.nan if number is None else number for number in numbers]
+        np.testing.assert_allclose([column[row] for column in shown.values()], expected, rtol=0, atol=5.1e-5)
+    first = {repr(f.stoch_rsi(14, 14, 3, 3)): 502 - 471, repr(f.ichimoku()): 502 - 425}.get(repr(feature))
+    assert first in (None, feature.warmup - 1)  # how many numbers theirs have of the last line to begin
+
+
 def test_aroon_differs_only_where_the_extreme_is_there_twice(data_dir: Path) -> None:
     """Theirs counts the oldest of equal extremes, ours the newest, as TA-Lib and Tulip do."""
     bars = quotes(data_dir)

@@ -64,6 +64,9 @@ CASES = {
     "RSI": Case(f.rsi(14), lambda q: (talib.RSI(q.close, 14),)),
     "STOCH": Case(f.stochastic(14, 3, 3), lambda q: talib.STOCH(*q[1:4], 14, 3, 0, 3, 0)),
     "STOCHRSI": Case(f.stoch_rsi(14, 14, 1, 3), lambda q: talib.STOCHRSI(q.close, 14, 14, 3)),
+    "STOCH of RSI, the slow STOCHRSI": Case(
+        f.stoch_rsi(14, 14, 3, 3), lambda q: talib.STOCH(*[talib.RSI(q.close, 14)] * 3, 14, 3, 0, 3, 0)
+    ),
     "CCI": Case(f.cci(20), lambda q: (talib.CCI(*q[1:4], 20),)),
     "WILLR": Case(f.williams_r(14), lambda q: (talib.WILLR(*q[1:4], 14),)),
     "ROC": Case(f.roc(10), lambda q: (talib.ROC(q.close, 10),)),
