@@ -6,7 +6,7 @@ import struct
 import msgspec
 
 from kernel_lib.errors import BadData
-from kernel_lib.wire import TickBlock, decode
+from kernel_lib.wire import TickBlock, decode_published
 from live_engine.entries import Inbound, Snapshot
 
 __all__ = ["OpenBlock", "TickCounts", "open_block"]
@@ -52,9 +52,7 @@ def open_block(inbound: Inbound) -> OpenBlock:
     BadData
         It is no tick block, or a tick in it was not validated.
     """
-    block = decode(inbound.raw)
-    if not isinstance(block, TickBlock):
-        raise BadData(f"the tick stream must hold tick blocks, it held {type(block).__name__}")
+    block = decode_published(inbound.raw)
     try:
         ticks: list[tuple[int, float, float]] = list(_TICK.iter_unpack(block.ticks))
     except struct.error:
