@@ -12,6 +12,7 @@ import pytest
 
 from kernel_lib.backtest import sweep_cluster
 from kernel_lib.backtest.sweep import sweep
+from kernel_lib.backtest.sweep_cluster import run_chunk
 from kernel_lib.market.tick import Ticks, make_ticks
 from kernel_lib.strategies import ma_cross
 from kernel_lib.strategy import Strategy, load_strategy
@@ -50,7 +51,9 @@ def deadly(mark: Path) -> Strategy:
 
 
 def processes() -> Executor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    starting = multiprocessing.get_context("forkserver")  # imports once for all workers
+    starting.set_forkserver_preload([run_chunk.__module__])
+    return ProcessPoolExecutor(1, mp_context=starting)
 
 
 @pytest.mark.flow
@@ -125,7 +128,8 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_does_the_rest(tmp_path: Path
 @pytest.mark.flow
 @pytest.mark.filterwarnings("ignore")  # dask's own, while a worker of it dies
 def test_a_dask_worker_that_dies_is_survived(tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
+    import distributed  # slow to load, and the other tests do without
+
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
