@@ -25,6 +25,7 @@ from kernel_lib.config import Home, Secret
 from kernel_lib.counter import Runs, offer
 from kernel_lib.errors import Refused, Transient
 from kernel_lib.keys import create_keys, read_private_key
+from kernel_lib.machine_code import cache_dir
 from kernel_lib.market.instrument import EURUSD
 from kernel_lib.passport import MAX_BUNDLE_BYTES, Passport
 from kernel_lib.stores.accounts import PostgresAccounts
@@ -59,7 +60,7 @@ class Api:
     def environ(self, user: str) -> dict[str, str]:
         return {
             "JUPYTERHUB_API_TOKEN": f"t-{user}", "TICKHUB_SERVICES": str(self.place),
-            "TICKHUB_CACHE": str(self.place / "cache"),
+            "TICKHUB_CACHE": str(self.place / "cache"), "NUMBA_CACHE_DIR": str(cache_dir()),
         }  # fmt: skip
 
 

@@ -97,13 +97,14 @@ def test_a_set_out_of_range_is_a_row_with_the_reason() -> None:
     assert found.n_trials == 1
 
 
-def test_a_strategy_that_raises_in_one_set_marks_that_row_and_says_where() -> None:
-    @strategy(features={"change": f.price_change()}, params={"worst": 0.0})
-    def fragile(x, position, p):  # type: ignore[no-untyped-def]
-        if p.worst > 0.0 and x.change > p.worst:
-            raise ValueError("too far")
-        return 1.0 if x.change > 0.0 else -1.0
+@strategy(features={"change": f.price_change()}, params={"worst": 0.0, "target": 1.0})
+def fragile(x, position, p):  # type: ignore[no-untyped-def]
+    if p.worst > 0.0 and x.change > p.worst:
+        raise ValueError("too far")
+    return p.target if x.change > 0.0 else -p.target
 
+
+def test_a_strategy_that_raises_in_one_set_marks_that_row_and_says_where() -> None:
     ticks = walk(2000)
     found = sweep(fragile, ticks, {"worst": [0.0, 1e-4, 9.0]}, progress=False)
     assert found.table["reason"][0] == "" == found.table["reason"][2]
@@ -114,11 +115,7 @@ def test_a_strategy_that_raises_in_one_set_marks_that_row_and_says_where() -> No
 
 
 def test_a_target_that_is_none_marks_the_row() -> None:
-    @strategy(features={"change": f.price_change()}, params={"target": 1.0})
-    def bad(x, position, p):  # type: ignore[no-untyped-def]
-        return p.target
-
-    found = sweep(bad, walk(500), {"target": [0.5, 1.5]}, progress=False)
+    found = sweep(fragile, walk(500), {"target": [0.5, 1.5]}, progress=False)
     assert found.table["reason"][0] == ""
     assert "from -1 to 1" in found.table["reason"][1]
 

@@ -108,9 +108,9 @@ def test_each_column_of_a_frame_is_a_run() -> None:
     random = np.random.default_rng(4)
     entries = pd.DataFrame(random.random((60, 2)) < 0.2, close.index, columns=["a", "b"])
     exits = pd.DataFrame(random.random((60, 2)) < 0.2, close.index, columns=["a", "b"])
-    runs = from_signals(entries, exits, ticks)
+    runs = from_signals(entries, exits, ticks, sizing=FixedLots(1.0))
     assert list(runs) == ["a", "b"]
-    alone = from_signals(entries["b"], exits["b"], ticks)
+    alone = from_signals(entries["b"], exits["b"], ticks, sizing=FixedLots(1.0))
     assert runs["b"].events.tobytes() == alone.events.tobytes()
 
 
