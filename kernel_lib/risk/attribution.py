@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
-from kernel_lib.risk.series import Floats, complete, floats, table
+from kernel_lib.risk.series import Floats, amounts, complete, floats, table
 from kernel_lib.risk.shown import fraction_pct, money, rows_html
 from kernel_lib.risk.var import check_confidence, normal_value_at_risk
 
@@ -72,20 +72,26 @@ def value_at_risk_parts(
     exposures : array_like, shape (n_instruments,)
         Money, short negative.
     names : tuple of str
-        Of the instruments; empty numbers them.
+        Of the instruments; empty takes those of a DataFrame's columns, or numbers them.
 
     >>> found = value_at_risk_parts([[0.0004, 0.0], [0.0, 0.0001]], [300.0, 800.0], names=("a", "b"), confidence=0.99)
     >>> found.parts.round(4).tolist(), round(found.total, 4)
     ([8.3749, 14.8886], 23.2635)
     """
-    matrix, amounts = floats(covariance, "a covariance"), complete(exposures, "exposures")
-    if matrix.shape != (len(amounts), len(amounts)) or np.isnan(matrix).any():
-        raise BadData(f"{len(amounts)} exposures need a covariance of that size, its shape was {matrix.shape}")
-    pull = matrix @ amounts
-    deviation = float(np.sqrt(max(0.0, float(amounts @ pull))))
+    matrix, columns = floats(covariance, "a covariance"), tuple(map(str, getattr(covariance, "columns", ())))
+    held = amounts(exposures, covariance) if columns else complete(exposures, "exposures")
+    if matrix.shape != (len(held), len(held)) or np.isnan(matrix).any():
+        raise BadData(f"{len(held)} exposures need a covariance of that size, its shape was {matrix.shape}")
+    pull = matrix @ held
+    deviation = float(np.sqrt(max(0.0, float(held @ pull))))
     total = normal_value_at_risk(mean=0.0, volatility=deviation, confidence=confidence, horizon=horizon)
-    parts = amounts * pull * (total / deviation**2) if deviation > 0.0 else np.zeros(len(amounts))
-    return Attribution(measure="value at risk", names=_named(names, len(amounts)), parts=parts, total=total)
+    parts = held * pull * (total / deviation**2) if deviation > 0.0 else np.zeros(len(held))
+    return Attribution(
+        measure="value at risk",
+        names=_named(names or columns, len(held)),
+        parts=parts,
+        total=total,
+    )
 
 
 def expected_shortfall_parts(returns: Any, exposures: Any, *, confidence: float = 0.95) -> Attribution:
@@ -106,10 +112,7 @@ def expected_shortfall_parts(returns: Any, exposures: Any, *, confidence: float 
     ([-0.6667, 1.5], 0.8333)
     """
     rates, columns = table(returns)
-    amounts = complete(exposures, "exposures")
-    if len(amounts) != len(columns):
-        raise BadData(f"exposures must be one for each of the {len(columns)} instruments, there were {len(amounts)}")
-    gains = rates * amounts
+    gains = rates * amounts(exposures, returns)
     worst = np.argsort(gains.sum(axis=1), kind="stable")
     length = len(worst) * (1.0 - check_confidence(confidence))
     whole = int(np.ceil(length - _SLACK)) - 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.risk.growth import growth_path
-from kernel_lib.risk.series import Floats, complete, each_column, series
+from kernel_lib.risk.series import Floats, complete, each_column, number, series
 from kernel_lib.risk.shown import as_html, fraction_pct
 
 __all__ = [
@@ -133,11 +133,11 @@ def drawdown_control(drawdown: float, limit: float, *, start: float = 0.5) -> fl
     >>> [round(drawdown_control(dd, 0.10), 2) for dd in (0.02, 0.05, 0.075, 0.10, 0.3)]
     [1.0, 1.0, 0.5, 0.0, 0.0]
     """
-    if not (np.isfinite(limit) and 0.0 < limit <= 1.0):
+    if not 0.0 < number(limit, "a drawdown limit") <= 1.0:
         raise BadData(f"a drawdown limit must be above 0 and at most 1, it was {limit!r}")
-    if not (np.isfinite(start) and 0.0 <= start < 1.0):
+    if not 0.0 <= number(start, "start") < 1.0:
         raise BadData(f"start must be from 0 to below 1, it was {start!r}")
-    if not np.isfinite(drawdown):
+    if not np.isfinite(number(drawdown, "a drawdown")):
         raise BadData(f"a drawdown must be a number, it was {drawdown!r}")
     used = abs(drawdown) / limit
     return float(min(1.0, max(0.0, (1.0 - used) / (1.0 - start))))

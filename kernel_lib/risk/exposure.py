@@ -14,7 +14,7 @@ import numpy as np
 from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known
-from kernel_lib.risk.series import complete
+from kernel_lib.risk.series import complete, number
 from kernel_lib.risk.shown import fraction_pct, money, rows_html
 
 __all__ = ["Exposure", "concentration", "currency_rates", "exposure", "instrument_exposures"]
@@ -115,7 +115,7 @@ def exposure(
     by_symbol: dict[str, float] = {}
     by_currency: dict[str, float] = {}
     for symbol, size in lots.items():
-        if not np.isfinite(size):
+        if not np.isfinite(number(size, f"lots of {symbol}")):
             raise BadData(f"lots of {symbol} must be a finite number, they were {size!r}")
         contract = contracts[symbol]
         units = size * contract.contract_size
@@ -126,7 +126,7 @@ def exposure(
                 by_currency[leg] = by_currency.get(leg, 0.0) + amount * _rate(leg, worth, currency)
     sizes = np.array(list(by_symbol.values()), dtype=np.float64)
     gross = float(np.abs(sizes).sum())
-    if equity is not None and not (np.isfinite(equity) and equity > 0.0):
+    if equity is not None and not 0.0 < number(equity, "equity") < np.inf:
         raise BadData(f"equity must be above 0, it was {equity!r}")
     return Exposure(
         currency=currency, by_symbol=by_symbol, by_currency=by_currency, gross=gross, net=float(sizes.sum()),
@@ -179,7 +179,7 @@ def currency_rates(
     """
     worth = {currency: 1.0}
     for name, rate in (rates or {}).items():
-        if not (np.isfinite(rate) and rate > 0.0):
+        if not 0.0 < number(rate, f"the rate of {name}") < np.inf:
             raise BadData(f"the rate of {name} must be above 0, it was {rate!r}")
         worth[name] = float(rate)
     pairs = [
@@ -218,7 +218,7 @@ def _contracts(
 
 def _price(symbol: str, prices: Mapping[str, float]) -> float:
     price = prices.get(symbol)
-    if price is None or not (np.isfinite(price) and price > 0.0):
+    if price is None or not 0.0 < number(price, f"the price of {symbol}") < np.inf:
         raise BadData(f"{symbol} needs a price above 0, it was {price!r}")
     return float(price)
 

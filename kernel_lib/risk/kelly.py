@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernel_lib.errors import BadData
-from kernel_lib.risk.series import Floats, complete, floats
+from kernel_lib.risk.series import Floats, complete, floats, number
 
 __all__ = ["careful", "kelly_bet", "kelly_continuous", "kelly_growth", "kelly_of_trades", "kelly_portfolio"]
 
@@ -26,9 +26,9 @@ def kelly_bet(win_probability: float, payoff: float) -> float:
     >>> round(kelly_bet(0.6, 1.0), 6)
     0.2
     """
-    if not (math.isfinite(win_probability) and 0.0 <= win_probability <= 1.0):
+    if not 0.0 <= number(win_probability, "a probability") <= 1.0:
         raise BadData(f"a probability must be from 0 to 1, it was {win_probability!r}")
-    if not (math.isfinite(payoff) and payoff > 0.0):
+    if not 0.0 < number(payoff, "a payoff") < math.inf:
         raise BadData(f"a payoff must be above 0, it was {payoff!r}")
     return win_probability - (1.0 - win_probability) / payoff
 
@@ -72,7 +72,7 @@ def kelly_continuous(mean: float, volatility: float, risk_free: float = 0.0) -> 
     2.22
     """
     _finite(mean=mean, risk_free=risk_free)
-    if not (math.isfinite(volatility) and volatility > 0.0):
+    if not 0.0 < number(volatility, "a volatility") < math.inf:
         raise BadData(f"a volatility must be above 0, it was {volatility!r}")
     return (mean - risk_free) / volatility**2
 
@@ -125,16 +125,16 @@ def careful(fraction: float, *, share: float = 0.5, cap: float = 1.0) -> float:
     >>> careful(0.3), careful(5.0, cap=0.2), careful(-0.1)
     (0.15, 0.2, 0.0)
     """
-    if not (math.isfinite(share) and 0.0 < share <= 1.0):
+    if not 0.0 < number(share, "a share of Kelly") <= 1.0:
         raise BadData(f"a share of Kelly must be above 0 and at most 1, it was {share!r}")
-    if not (math.isfinite(cap) and cap > 0.0):
+    if not 0.0 < number(cap, "a cap") < math.inf:
         raise BadData(f"a cap must be above 0, it was {cap!r}")
-    if math.isnan(fraction):
+    if math.isnan(number(fraction, "a Kelly fraction")):
         return 0.0
     return min(cap, max(0.0, fraction * share))
 
 
-def _finite(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if not math.isfinite(number):
-            raise BadData(f"{name} must be a finite number, it was {number!r}")
+def _finite(**given: float) -> None:
+    for name, each in given.items():
+        if not math.isfinite(number(each, name)):
+            raise BadData(f"{name} must be a finite number, it was {each!r}")

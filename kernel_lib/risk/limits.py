@@ -128,7 +128,7 @@ def _check(name: str, wished: float | bool | None) -> None:
         return
     if wished is None and name in ("max_lots", "value_at_risk_95_fraction", "value_at_risk_99_fraction"):
         return
-    if isinstance(wished, bool) or wished is None or not (math.isfinite(wished) and wished > 0.0):
+    if isinstance(wished, bool) or not isinstance(wished, int | float) or not 0.0 < wished < math.inf:
         raise Misconfigured(f"{name} must be a number above 0, it was {wished!r}")
     if name.endswith("_fraction") and wished > 1.0:
         raise Misconfigured(f"{name} must be at most 1, it was {wished!r}; 0.02 means two percent")

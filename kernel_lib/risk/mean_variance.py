@@ -135,6 +135,8 @@ def _mean_risk(
     )
 
     n = len(expected.names)
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        raise BadData(f"bounds must be the least and the most of a weight, such as (0.0, 0.5), they were {bounds!r}")
     least, most = (-np.inf if bounds[0] is None else bounds[0]), (np.inf if bounds[1] is None else bounds[1])
     if not (np.isfinite(budget) and least <= most and least * n <= budget <= most * n):
         raise BadData(f"weights of {n} instruments within {bounds} can't add up to {budget:g}")

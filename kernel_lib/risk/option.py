@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from kernel_lib.errors import BadData
+from kernel_lib.risk.series import number
 
 __all__ = ["Greeks", "black_scholes", "greeks", "implied_volatility"]
 
@@ -154,14 +155,14 @@ def _d(forward: float, discounted: float, years: float, volatility: float) -> tu
 def _checked(
     spot: float, strike: float, years: float, rate: float, volatility: float, kind: str, carry: float
 ) -> float:
-    for name, number, least in (
+    for name, given, least in (
         ("spot", spot, 0.0), ("strike", strike, 0.0), ("years", years, -1.0), ("volatility", volatility, -1.0),
     ):  # fmt: skip
-        if not math.isfinite(number) or number <= least or number < 0.0:
-            raise BadData(f"{name} must be {'above' if least == 0.0 else 'at least'} 0, it was {number!r}")
-    for name, number in (("rate", rate), ("carry", carry)):
-        if not math.isfinite(number):
-            raise BadData(f"{name} must be a finite number, it was {number!r}")
+        if not math.isfinite(number(given, name)) or given <= least or given < 0.0:
+            raise BadData(f"{name} must be {'above' if least == 0.0 else 'at least'} 0, it was {given!r}")
+    for name, given in (("rate", rate), ("carry", carry)):
+        if not math.isfinite(number(given, name)):
+            raise BadData(f"{name} must be a finite number, it was {given!r}")
     if kind not in ("call", "put"):
         raise BadData(f"an option is a 'call' or a 'put', it was {kind!r}")
     return 1.0 if kind == "call" else -1.0

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.errors import BadData
 from kernel_lib.risk.drawdown import max_drawdown, pain_index, ulcer_index
 from kernel_lib.risk.growth import annual_return, deviation
 from kernel_lib.risk.moments import kurtosis, skewness
@@ -226,9 +227,9 @@ def rolling(measure: Any, returns: Any, window: int, *args: Any, **settings: Any
     [0.4364, 0.6405]
     """
     if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1:
-        from kernel_lib.errors import BadData
-
         raise BadData(f"a window must be a whole number of at least 1, it was {window!r}")
+    if not callable(measure):
+        raise BadData(f"a measure must be a function of this package, such as sharpe_ratio, it was {measure!r}")
     array = series(returns)
     others = [matched(array, each)[1] if np.ndim(each) == 1 else each for each in args]
     starts = range(len(array) - window + 1)

@@ -12,7 +12,7 @@ Infinite and huge numbers (beyond 1e100, whose squares overflow) and wrong shape
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -20,7 +20,10 @@ import numpy.typing as npt
 
 from kernel_lib.errors import BadData
 
-__all__ = ["PERIODS", "Floats", "complete", "each_column", "floats", "matched", "over", "periods", "series", "table"]
+__all__ = [
+    "PERIODS", "Floats", "amounts", "complete", "each_column", "floats", "matched", "number", "over", "periods",
+    "series", "table",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 P = ParamSpec("P")
@@ -44,6 +47,20 @@ def periods(per_year: float | str) -> float:
     if isinstance(per_year, bool) or not np.isfinite(per_year) or per_year <= 0:
         raise BadData(f"periods a year must be a positive number, it was {per_year!r}")
     return float(per_year)
+
+
+def number(given: Any, name: str) -> float:
+    """Read one number; NaN and infinity pass, a text does not.
+
+    >>> number(np.float32(0.5), "a share")
+    0.5
+    """
+    if isinstance(given, bool | str | bytes) or np.ndim(given) != 0:
+        raise BadData(f"{name} must be a number, it was {given!r}")
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise BadData(f"{name} must be a number, it was {given!r}") from None
 
 
 def floats(values: Any, name: str) -> Floats:
@@ -98,6 +115,39 @@ def table(values: Any, name: str = "returns", least: int = 2) -> tuple[Floats, t
     return array, names
 
 
+def amounts(exposures: Any, returns: Any) -> Floats:
+    """Read the money in each instrument of a table of returns, in the order of its columns.
+
+    A mapping or a pandas Series of symbols is put into the order of the columns by name; plain numbers are taken as
+    they stand.
+
+    Raises
+    ------
+    BadData
+        Not one for each instrument, a NaN, or names that are not those of the columns.
+
+    >>> import pandas as pd
+    >>> amounts({"b": 2.0, "a": 1.0}, pd.DataFrame({"a": [0.1], "b": [0.2]})).tolist()
+    [1.0, 2.0]
+    """
+    columns = [str(each) for each in getattr(returns, "columns", ())]
+    n_columns = len(columns) or np.shape(returns)[1]
+    index = exposures if isinstance(exposures, Mapping) else getattr(exposures, "index", None)
+    labels = [] if index is None or callable(index) else [str(each) for each in index]
+    if isinstance(exposures, Mapping) and not columns:
+        raise BadData("exposures by name need returns with names: give a DataFrame with a column for each instrument")
+    if columns and labels and labels != [str(each) for each in range(n_columns)]:
+        if sorted(labels) != sorted(columns):
+            raise BadData(f"exposures must be of {', '.join(columns)}, one each; they were of {', '.join(labels)}")
+        plain = exposures.values() if isinstance(exposures, Mapping) else np.asarray(exposures)
+        by_name = dict(zip(labels, plain, strict=True))
+        return complete([by_name[each] for each in columns], "exposures")
+    money = complete(exposures, "exposures")
+    if len(money) != n_columns:
+        raise BadData(f"exposures must be one for each of the {n_columns} instruments, there were {len(money)}")
+    return money
+
+
 def matched(values: Any, other: Any, name: str = "benchmark") -> tuple[Floats, Floats]:
     """Give two arrays of one length; pandas Series are joined on their index, a single number is repeated.
 
@@ -108,6 +158,7 @@ def matched(values: Any, other: Any, name: str = "benchmark") -> tuple[Floats, F
     if np.ndim(other) == 2 and np.shape(other)[1] == 1:
         other = other.iloc[:, 0] if hasattr(other, "iloc") else np.asarray(other)[:, 0]
     if hasattr(values, "to_frame") and hasattr(other, "to_frame"):
+        _require_joinable(values.index, other.index, name)
         both = values.rename("values").to_frame().join(other.rename("other"), how="outer")
         values, other = both["values"], both["other"]
     first = series(values)
@@ -120,8 +171,15 @@ def matched(values: Any, other: Any, name: str = "benchmark") -> tuple[Floats, F
 def each_column(measure: Callable[P, float]) -> Callable[P, Any]:
     """Let a measure of one series take a table too: one number a column, as pandas Series for a DataFrame."""
 
+    first = measure.__code__.co_varnames[0]
+
     @functools.wraps(measure)
     def of_each(*args: P.args, **kwargs: P.kwargs) -> Any:
+        if not args:  # by its name
+            named: dict[str, Any] = kwargs
+            if first not in named:
+                raise BadData(f"{measure.__name__} needs {first}, none were given")
+            return of_each(named.pop(first), **named)
         values: Any = args[0]
         rest: Any = args[1:]
         if hasattr(values, "columns"):
@@ -141,6 +199,19 @@ def over(top: float, bottom: float) -> float:
     if bottom != 0.0 or np.isnan(top):
         return float(top) / float(bottom) if bottom != 0.0 else float("nan")
     return float("nan") if top == 0.0 else float(np.copysign(np.inf, top))
+
+
+def _require_joinable(index: Any, other: Any, name: str) -> None:
+    for each, called in ((index, "the returns"), (other, name)):
+        if each.has_duplicates:
+            twice = each[each.duplicated()][0]
+            raise BadData(f"{called} must have each label of the index once to be joined, {twice} is there twice")
+    zones = [getattr(each, "tz", None) for each in (index, other)]
+    if (zones[0] is None) != (zones[1] is None) and hasattr(index, "tz") and hasattr(other, "tz"):
+        raise BadData(
+            f"the times of returns and {name} must both have a zone or neither, they were {zones[0]} and {zones[1]}; "
+            "say index.tz_localize('UTC') where it is missing"
+        )
 
 
 def _refuse_gaps(array: Floats, name: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
+from kernel_lib.risk.series import number
 
 __all__ = [
     "SizingCase",
@@ -63,7 +64,7 @@ def round_lots(lots: float, instrument: Instrument) -> float:
     >>> round_lots(0.129, EURUSD), round_lots(0.009, EURUSD), round_lots(-250.0, EURUSD)
     (0.12, 0.0, -100.0)
     """
-    if not math.isfinite(lots):
+    if not math.isfinite(number(lots, "lots")):
         raise BadData(f"lots must be a finite number, they were {lots!r}")
     # 0.29 / 0.01 is 28.999999999999996; the slack is far below any lot step.
     steps = math.floor(min(abs(lots), instrument.max_lots) / instrument.lot_step + 1e-9)
@@ -80,7 +81,7 @@ def lots_at_stop(case: SizingCase, fraction: float = 0.01) -> float:
     """
     _checked(case)
     _share(fraction, "a risk fraction")
-    if not (math.isfinite(case.stop_distance) and case.stop_distance > 0.0):
+    if not 0.0 < number(case.stop_distance, "a stop's distance") < math.inf:
         raise BadData(f"the risk is what is lost at the stop: its distance must be above 0, was {case.stop_distance!r}")
     lost_per_lot = case.stop_distance * case.instrument.contract_size * case.profit_rate
     return round_lots(case.equity * fraction / lost_per_lot, case.instrument)
@@ -94,7 +95,7 @@ def lots_for_fraction(case: SizingCase, fraction: float) -> float:
     -0.2
     """
     _checked(case)
-    if not math.isfinite(fraction):
+    if not math.isfinite(number(fraction, "a fraction")):
         raise BadData(f"a fraction must be a finite number, it was {fraction!r}")
     return round_lots(case.equity * fraction / case.lot_worth, case.instrument)
 
@@ -107,11 +108,11 @@ def volatility_scale(volatility: float, target: float, *, most: float = 1.0) -> 
     >>> volatility_scale(0.20, 0.10), volatility_scale(0.02, 0.10, most=3.0), volatility_scale(float("nan"), 0.1)
     (0.5, 3.0, 0.0)
     """
-    if not (math.isfinite(target) and target > 0.0):
+    if not 0.0 < number(target, "a volatility target") < math.inf:
         raise BadData(f"a volatility target must be above 0, it was {target!r}")
-    if not (math.isfinite(most) and most > 0.0):
+    if not 0.0 < number(most, "the most leverage") < math.inf:
         raise BadData(f"the most leverage must be above 0, it was {most!r}")
-    if volatility < 0.0:
+    if number(volatility, "a volatility") < 0.0:
         raise BadData(f"a volatility must be at least 0, it was {volatility!r}")
     return min(most, target / volatility) if volatility > 0.0 else 0.0
 
@@ -142,11 +143,11 @@ def custom_lots(rule: Callable[[SizingCase], float], case: SizingCase) -> float:
 
 def _checked(case: SizingCase) -> None:
     for name in ("equity", "price", "profit_rate"):
-        number = getattr(case, name)
-        if not (math.isfinite(number) and number > 0.0):
-            raise BadData(f"{name} must be above 0, it was {number!r}")
+        given = getattr(case, name)
+        if not 0.0 < number(given, name) < math.inf:
+            raise BadData(f"{name} must be above 0, it was {given!r}")
 
 
 def _share(fraction: float, name: str) -> None:
-    if not (math.isfinite(fraction) and 0.0 < fraction <= 1.0):
+    if not 0.0 < number(fraction, name) <= 1.0:
         raise BadData(f"{name} must be above 0 and at most 1, it was {fraction!r}")

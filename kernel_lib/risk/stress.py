@@ -1,7 +1,8 @@
 """What a portfolio would lose in a bad day that happened, and in shocks that are made up.
 
 Two tables: the worst days of the recorded history applied to today's positions, and fixed shocks by currency. Shocks
-are moves of a currency against the account's; a pair moves by what its two legs do.
+are moves of currencies against the dollar, turned into moves against the account's currency; a pair moves by what its
+two legs do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +12,14 @@ import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
-from kernel_lib.risk.series import complete, table
+from kernel_lib.risk.series import amounts, number, table
 from kernel_lib.risk.shown import fraction_pct, money, rows_html
 
 __all__ = ["SHOCKS", "Scenario", "StressReport", "shock", "stress_report", "worst_days"]
 
 _MAJORS = ("EUR", "GBP", "AUD", "NZD", "CAD", "CHF", "JPY", "XAU", "XAG")
 
-#: Fixed shocks: fractional moves of currencies and metals against a dollar account, 0 where not named. The dated
+#: Fixed shocks: fractional moves of currencies and metals against the dollar, 0 where not named. The dated
 #: ones are rounded moves of the day from one New York close to the next.
 SHOCKS: dict[str, dict[str, float]] = {
     "franc floor breaks (15 January 2015)": {"CHF": 0.20, "EUR": -0.02},
@@ -104,8 +105,8 @@ def worst_days(
     ----------
     returns : array_like or DataFrame, shape (n_days, n_instruments)
         The index of a DataFrame names the days.
-    exposures : array_like, shape (n_instruments,)
-        Money, short negative.
+    exposures : array_like or mapping, shape (n_instruments,)
+        Money, short negative; by name where it has names, see :func:`~kernel_lib.risk.var.value_at_risk`.
     count : int
         How many; all of them when history is shorter.
     labels : sequence or None
@@ -116,9 +117,7 @@ def worst_days(
     [('1', -19.0), ('2', -5.0)]
     """
     rates, names = table(returns, least=1)
-    amounts = complete(exposures, "exposures")
-    if len(amounts) != len(names):
-        raise BadData(f"exposures must be one for each of the {len(names)} instruments, there were {len(amounts)}")
+    money_in = amounts(exposures, returns)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise BadData(f"count must be a whole number of at least 1, it was {count!r}")
     if labels is None:
@@ -126,27 +125,47 @@ def worst_days(
     days = list(labels)
     if len(days) != len(rates):
         raise BadData(f"labels must be one for each of the {len(rates)} days, there were {len(days)}")
-    gains = rates @ amounts
+    gains = rates @ money_in
     order = np.argsort(gains, kind="stable")[:count]
     return tuple(
         Scenario(
             name=_day(days[i]), kind="history", gain=float(gains[i]),
-            by_name={name: float(rates[i, j] * amounts[j]) for j, name in enumerate(names)},
+            by_name={name: float(rates[i, j] * money_in[j]) for j, name in enumerate(names)},
         )
         for i in order
     )  # fmt: skip
 
 
-def shock(by_currency: Mapping[str, float], moves: Mapping[str, float], name: str = "shock") -> Scenario:
+def shock(
+    by_currency: Mapping[str, float], moves: Mapping[str, float], name: str = "shock", *, currency: str = ""
+) -> Scenario:
     """Apply moves of currencies to an exposure by currency (:attr:`Exposure.by_currency`).
+
+    Parameters
+    ----------
+    by_currency : mapping of str to float
+        Money in the account's currency.
+    moves : mapping of str to float
+        Fractional moves against one and the same currency, 0 where not named.
+    currency : str
+        The account's. Where it moves too, each exposure gains ``(1 + its move) / (1 + the account's move) - 1``.
 
     >>> shock({"EUR": 110_000.0, "GBP": -65_000.0}, {"EUR": -0.02, "GBP": 0.01}).gain
     -2850.0
+    >>> round(shock({"USD": 9_500.0}, {"EUR": -0.05}, currency="EUR").gain, 6)  # the dollar is 1 / 0.95 of before
+    500.0
     """
     for each, move in moves.items():
-        if not (np.isfinite(move) and move > -1.0):
+        if not -1.0 < number(move, f"the move of {each}") < np.inf:
             raise BadData(f"the move of {each} must be a number above -1, it was {move!r}")
-    gains = {each: float(amount * moves.get(each, 0.0)) for each, amount in by_currency.items()}
+    for each, amount in by_currency.items():
+        if not np.isfinite(number(amount, f"the exposure to {each}")):
+            raise BadData(f"the exposure to {each} must be a finite number, it was {amount!r}")
+    own = moves.get(currency, 0.0)
+    # With an account that stands still the move itself, to the last bit.
+    relative = {each: moves.get(each, 0.0) if own == 0.0 else (1.0 + moves.get(each, 0.0)) / (1.0 + own) - 1.0
+                for each in by_currency}  # fmt: skip
+    gains = {each: float(amount * relative[each]) for each, amount in by_currency.items()}
     return Scenario(name=name, kind="shock", gain=sum(gains.values()), by_name=gains)
 
 
@@ -170,6 +189,10 @@ def stress_report(
         As in :class:`~kernel_lib.risk.exposure.Exposure`; None leaves the shocks out.
     shocks : mapping or None
         In place of :data:`SHOCKS`.
+    currency : str
+        The account's; shocks are turned into moves against it.
+    equity : float
+        Losses are shown as a share of it.
 
     Raises
     ------
@@ -186,7 +209,10 @@ def stress_report(
     if returns is not None:
         scenarios += worst_days(returns, exposures, count=count)
     if by_currency is not None:
-        scenarios += [shock(by_currency, moves, name) for name, moves in (shocks or SHOCKS).items()]
+        scenarios += [
+            shock(by_currency, moves, name, currency=currency)
+            for name, moves in (SHOCKS if shocks is None else shocks).items()
+        ]
     return StressReport(
         scenarios=tuple(sorted(scenarios, key=lambda each: each.gain)), currency=currency, equity=equity
     )

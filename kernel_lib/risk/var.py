@@ -25,7 +25,7 @@ import numpy as np
 from kernel_lib.errors import BadData
 from kernel_lib.risk.growth import deviation
 from kernel_lib.risk.moments import kurtosis, skewness
-from kernel_lib.risk.series import Floats, complete, table
+from kernel_lib.risk.series import Floats, amounts, complete, number, table
 
 __all__ = [
     "check_confidence",
@@ -58,8 +58,9 @@ def value_at_risk(
     ----------
     returns : array_like, shape (n_periods,) or (n_periods, n_instruments)
         One return a period, no NaN, at least two periods.
-    exposures : array_like or None, shape (n_instruments,)
-        Money in each instrument, negative when short; needed with a table of returns.
+    exposures : array_like, mapping or None, shape (n_instruments,)
+        Money in each instrument, negative when short; needed with a table of returns. A mapping or a pandas Series of
+        symbols is matched to the columns of a DataFrame by name.
     confidence : float
         0.5 to below 1; 0.95 and 0.99 are usual.
     horizon : float
@@ -180,11 +181,11 @@ def portfolio_returns(returns: Any, exposures: Any = None) -> Floats:
     [1.0, 1.0]
     """
     if exposures is None:
+        if np.ndim(returns) == 2:
+            raise BadData("a table of returns needs exposures, the money in each instrument; none were given")
         return complete(returns, "returns", 2)
-    rates, names = table(returns)
-    money = complete(exposures, "exposures")
-    if money.shape[0] != rates.shape[1]:
-        raise BadData(f"exposures must be one for each of the {len(names)} instruments, there were {len(money)}")
+    rates, _ = table(returns)
+    money = amounts(exposures, returns)
     # Not BLAS: its threads wait for one another for milliseconds when the cores are busy, and its sums vary with them.
     gains: Floats = np.einsum("ij,j->i", rates, money)
     return gains
@@ -224,7 +225,7 @@ def tail_mean(gains: Floats, share: float, method: QuantileMethod) -> float:
 
 def check_confidence(confidence: float) -> float:
     """Refuse a confidence that is none."""
-    if not (math.isfinite(confidence) and 0.5 <= confidence < 1.0):
+    if not 0.5 <= number(confidence, "a confidence") < 1.0:
         raise BadData(f"a confidence must be from 0.5 to below 1, it was {confidence!r}; 0.95 means 95 percent")
     return float(confidence)
 
@@ -234,7 +235,7 @@ def _rank_hull(n: int, share: float) -> int:
 
 
 def _root(horizon: float) -> float:
-    if not (math.isfinite(horizon) and horizon > 0.0):
+    if not 0.0 < number(horizon, "a horizon") < math.inf:
         raise BadData(f"a horizon must be a positive number of periods, it was {horizon!r}")
     return math.sqrt(horizon)
 

@@ -119,7 +119,7 @@ def test_with_a_normal_distribution_every_method_tells_the_same() -> None:
         ([0.01, math.inf], None, "finite"),
         ([0.01, 1e200], None, "finite and below 1e"),
         (["a", "b"], None, "must be numbers"),
-        ([[0.01, 0.02], [0.0, 0.0]], None, "one dimension"),
+        ([[0.01, 0.02], [0.0, 0.0]], None, "a table of returns needs exposures"),
         ([0.01, 0.02], [1.0], "two dimensions"),
         ([[0.01, 0.02], [0.0, 0.0]], [1.0], "one for each of the 2 instruments, there were 1"),
         ([[0.01, 0.02], [0.0, 0.0]], [1.0, math.nan], "exposures must have no NaN"),
