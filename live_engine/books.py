@@ -120,8 +120,7 @@ class Books:
                 slot.faulted = True
                 slot.reason = slot.reason or Status(given.status).name.lower().replace("_", " ")
             slot.book.on_target(*given)
-            if slot.book.has_rows:
-                self.given(slot, slot.book.drain_bytes())
+            self._emit(slot)
         return True
 
     def on_report(self, inbound: Inbound) -> None:
@@ -164,6 +163,7 @@ class Books:
         for number in entry.slots:
             slot = self.slots[number]
             slot.book.control(control, int(slot.book.numbers["time_ns"]) or entry.time_ns)
+            slot.held = entry.by_tier and control is Control.PAUSE
             if control is Control.RESUME:
                 slot.reason = ""
                 if slot.faulted:
@@ -227,4 +227,6 @@ class Books:
 
     def _emit(self, slot: Slot) -> None:
         if slot.book.has_rows:
-            self.given(slot, slot.book.drain_bytes())
+            rows = slot.book.drain_bytes()
+            self.given(slot, rows)
+            slot.count_trades(rows)

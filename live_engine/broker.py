@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.passport import Passport
-from kernel_lib.trading.record import BROKER_EVENT, EVENT, BrokerKind, Kind, Reason
+from kernel_lib.trading.record import BROKER_EVENT, EVENT, BrokerKind, Entry, Kind, Reason
 from kernel_lib.wire import OrderIntent, Report
 
-__all__ = ["Intents", "broker_event", "magic_of", "never_sent", "order_id_of", "order_key"]
+__all__ = ["Intents", "broker_event", "magic_of", "never_sent", "order_id_of", "order_key", "trades_opened"]
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LIFETIME_NS = 10 * 10**9
@@ -28,11 +28,11 @@ _KINDS = {
 }
 #: One EVENT record, read without numpy, which takes a microsecond for each field by its name.
 _ROW = struct.Struct("<" + "".join({"<i8": "q", "<i2": "h", "<f8": "d"}[EVENT[name].str] for name in EVENT.names or ()))
-_KIND, _ORDER_ID, _SIDE, _UNITS, _POSITION, _STOP, _TAKE = (
+_KIND, _ENTRY, _ORDER_ID, _SIDE, _UNITS, _POSITION, _STOP, _TAKE = (
     (EVENT.names or ()).index(name)
-    for name in ("kind", "order_id", "side", "units", "position_id", "stop_points", "take_points")
+    for name in ("kind", "entry", "order_id", "side", "units", "position_id", "stop_points", "take_points")
 )
-_ORDER = int(Kind.ORDER)
+_ORDER, _FILL, _OUT = int(Kind.ORDER), int(Kind.FILL), int(Entry.OUT)
 _REASONS = {"sl": Reason.STOP_LOSS, "tp": Reason.TAKE_PROFIT, "so": Reason.STOP_OUT}
 
 
@@ -108,6 +108,11 @@ class Intents:
     def prepare(self, order_id: int) -> None:
         """Write the key of the order that will come next, while nobody waits for it."""
         self._next = order_id, f"{self._prefix}.{_base36(order_id)}"
+
+
+def trades_opened(rows: bytes) -> int:
+    """Count the fills among a book's rows that opened a position, or turned one."""
+    return sum(1 for row in _ROW.iter_unpack(rows) if row[_KIND] == _FILL and row[_ENTRY] != _OUT)
 
 
 def broker_event(report: Report, passport: Passport, magic: int) -> npt.NDArray[np.void] | None:

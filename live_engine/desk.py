@@ -25,6 +25,7 @@ from kernel_lib.errors import BadData, Misconfigured, Refused, TickhubError, Tra
 from kernel_lib.keys import read_public_key
 from kernel_lib.passport import Approved, load_approved, verify
 from kernel_lib.stores.live import START, RedisLive
+from kernel_lib.tiers import TIERS
 from kernel_lib.trading.record import Control
 from kernel_lib.wire import OrderIntent, Streams, decode, encode
 from live_engine.lock import hold_lock
@@ -67,6 +68,7 @@ class DeskProcess:
         # A new desk takes what was said before it came: the latest of each channel holds.
         self.desk.start_at(live.last_id(self.streams.ticks), live.last_id(self.streams.reports), START)
         self.desk.reload(*verified_bundles(home, tenant, self._key))
+        self._look_at_tier()
         self._published_at = 0.0
         self._verified_at = time.monotonic()
         self._published_seq = -1
@@ -120,6 +122,12 @@ class DeskProcess:
         if time.monotonic() - self._verified_at > _VERIFY_INTERVAL_S:
             self._verified_at = time.monotonic()
             self.desk.reload(*verified_bundles(self.home, self.tenant, self._key))
+            self._look_at_tier()
+
+    def _look_at_tier(self) -> None:
+        # A platform that told nothing, as a desk on its own, sets no limit.
+        held = TIERS.get(self._live.tier_of(self.tenant))
+        self.desk.daily_trades = held.daily_trades if held is not None else None
 
     def _publish(self, *, force: bool = False) -> None:
         now = time.monotonic()

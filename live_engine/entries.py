@@ -89,7 +89,10 @@ class StartedEntry(msgspec.Struct, frozen=True):
 
 
 class ControlEntry(msgspec.Struct, frozen=True):
-    """A person paused, resumed or killed one strategy, or all (``slots`` lists those that were there)."""
+    """Somebody paused, resumed or killed one strategy, or all (``slots`` lists those that were there).
+
+    ``by_tier``: not a person, but the tenant's trades of the day; see :mod:`live_engine.day_trades`.
+    """
 
     control: int
     slots: list[int]
@@ -97,6 +100,7 @@ class ControlEntry(msgspec.Struct, frozen=True):
     by: str
     reason: str
     time_ns: int
+    by_tier: bool = False
 
 
 class FaultEntry(msgspec.Struct, frozen=True):
@@ -117,6 +121,9 @@ class SlotSnapshot(msgspec.Struct, frozen=True):
     faulted: bool
     withdrawn: bool
     reason: str
+    held: bool = False
+    trades_day: int = -1
+    trades: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from kernel_lib.passport import Approval, Approved, Passport
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import State
 from kernel_lib.wire import AccountState, Report
-from live_engine.broker import Intents, magic_of, never_sent, order_key
+from live_engine.broker import Intents, magic_of, never_sent, order_key, trades_opened
 from live_engine.entries import SlotSnapshot
 from live_engine.state import OrderState, PositionState, StrategyState
 from live_engine.strategy_process import Question, Told
@@ -27,6 +27,10 @@ class Slot:
         The strategy raised, answered nonsense or did not answer; it is not asked any more.
     withdrawn : bool
         Its approval was taken back; the book goes flat and stays so.
+    held : bool
+        Paused because the tenant's trades of the day are used up, and resumed when the day turns.
+    trades_day, trades : int
+        The book's day of the last trade that was opened, and how many were on it.
     since : list of Question and Told
         Ticks, views and values from outside since the proposer's last snapshot, for rebuilding it.
     """
@@ -46,8 +50,9 @@ class Slot:
         self.proposer = b""
         self.since: list[Question | Told] = []
         self.faulted = False
-        self.withdrawn = False
+        self.withdrawn = self.held = False
         self.reason = ""
+        self.trades_day, self.trades = -1, 0
 
     @property
     def approved(self) -> Approved:
@@ -71,6 +76,7 @@ class Slot:
         return SlotSnapshot(
             slot=self.number, bundle=self.bundle, approval=self.approval_bytes, book=self.book.snapshot(),
             proposer=self.proposer, faulted=self.faulted, withdrawn=self.withdrawn, reason=self.reason,
+            held=self.held, trades_day=self.trades_day, trades=self.trades,
         )  # fmt: skip
 
     @classmethod
@@ -79,6 +85,7 @@ class Slot:
         slot.book.restore(kept.book)
         slot.proposer = kept.proposer
         slot.faulted, slot.withdrawn, slot.reason = kept.faulted, kept.withdrawn, kept.reason
+        slot.held, slot.trades_day, slot.trades = kept.held, kept.trades_day, kept.trades
         return slot
 
     def state(self) -> StrategyState:
@@ -113,6 +120,22 @@ class Slot:
                 )
             )  # fmt: skip
         return found
+
+    def count_trades(self, rows: bytes) -> None:
+        """Add the trades that rows of the book opened to those of its day."""
+        n_opened = trades_opened(rows)
+        if n_opened:
+            day = self._day()
+            self.trades = n_opened + (self.trades if day == self.trades_day else 0)
+            self.trades_day = day
+
+    @property
+    def trades_today(self) -> int:
+        """Trades opened since the broker's midnight."""
+        return self.trades if self.trades_day == self._day() else 0
+
+    def _day(self) -> int:
+        return int(self.book.arrays.book["day"][0])
 
     def differs_from(self, account: AccountState) -> str:
         """Say how the broker's position differs from the book's, else nothing; silent about another agent's account."""

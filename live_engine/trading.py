@@ -18,6 +18,7 @@ from kernel_lib.trading.record import Control
 from kernel_lib.wire import AccountState, OrderIntent, OutsideValue, Report, decode
 from live_engine import entries
 from live_engine.books import Books
+from live_engine.day_trades import keep_to_tier
 from live_engine.desk_state import desk_state
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, StartedEntry
 from live_engine.journal import Journal, JournalConfig
@@ -64,6 +65,11 @@ class Desk:
     clock : callable
         UTC nanoseconds; for times of receipt and of intents, never inside a book.
 
+    Attributes
+    ----------
+    daily_trades : int or None
+        What the tenant's tier allows; None: no limit.
+
     Raises
     ------
     Broken
@@ -84,6 +90,7 @@ class Desk:
         self.tenant = tenant
         self.config = config or DeskConfig()
         self.books = Books(self.warn)
+        self.daily_trades: int | None = None
         self.refused: dict[str, str] = {}
         self.warnings: list[str] = []
         self.stages = {name: Histogram() for name in _STAGES}
@@ -128,6 +135,7 @@ class Desk:
             self._finish_block()
             self.stages["agent_to_bridge"].add(block.bridge_ns - block.read_ns if block.bridge_ns else 0)
             self.stages["bridge_to_desk"].add(inbound.received_ns - (block.bridge_ns or block.read_ns))
+        keep_to_tier(self, self.daily_trades)
         self.journal.flush()
         if self.books.counts.ticks - self._snapshot_at >= self.config.snapshot_ticks:
             self.snapshot()
@@ -167,15 +175,15 @@ class Desk:
         chosen = [each for each in self.slots.values() if strategy in ("", each.hash, each.passport.name)]
         # A withdrawn strategy goes flat, whatever is resumed.
         reached = [each for each in chosen if not (each.withdrawn and control is Control.RESUME)]
-        entry = ControlEntry(
-            int(control), [each.number for each in reached], not strategy, by[:64], reason[:200], self._clock()
-        )
-        self.journal.append(entries.CONTROL, msgspec.msgpack.encode(entry))
-        restarted = self.books.on_control(entry)
-        self.journal.wait_durable(self.journal.last_seq)
-        for slot in restarted:
-            self._load(slot)
+        self._control(control, reached, everything=not strategy, by=by, reason=reason)
         return [each.passport.name for each in reached]
+
+    def hold(self, slots: list[Slot], reason: str, *, release: bool = False) -> None:
+        """Pause strategies because of the tier, or resume them; between two blocks."""
+        self._control(
+            Control.RESUME if release else Control.PAUSE, slots, everything=False, by="the tier", reason=reason,
+            by_tier=True,
+        )  # fmt: skip
 
     def reload(self, approved: dict[str, tuple[bytes, bytes, Approved]], refused: dict[str, str]) -> None:
         """Put newly approved strategies on the desk, and take those without approval off.
@@ -308,6 +316,17 @@ class Desk:
             slot.intents.prepare(int(slot.book.arrays.book["next_order_id"][0]))
         if self._received_at:
             self.stages["tick_to_order"].add(time.perf_counter_ns() - self._received_at)
+
+    def _control(
+        self, control: Control, reached: list[Slot], *, everything: bool, by: str, reason: str, by_tier: bool = False
+    ) -> None:
+        numbers = [each.number for each in reached]
+        entry = ControlEntry(int(control), numbers, everything, by[:64], reason[:200], self._clock(), by_tier)
+        self.journal.append(entries.CONTROL, msgspec.msgpack.encode(entry))
+        restarted = self.books.on_control(entry)
+        self.journal.wait_durable(self.journal.last_seq)
+        for slot in restarted:
+            self._load(slot)
 
     def _load(self, slot: Slot) -> None:
         if slot.running:
