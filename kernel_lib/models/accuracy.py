@@ -69,6 +69,8 @@ class LiveAccuracy:
     def __init__(self, card: Card | None = None, *, window: int = 250) -> None:
         if isinstance(window, bool) or not isinstance(window, int) or not _LEAST_OUTCOMES <= window <= 1_000_000:
             raise BadData(f"window must be a whole number from {_LEAST_OUTCOMES} to 1000000, it was {window!r}")
+        if card is not None and not isinstance(card, Card):
+            raise BadData(f"a card must be given, as in LiveAccuracy(model.card), it was {type(card).__name__}")
         if card is not None and not card.shape.classes:
             raise BadData(f"hit rates are of models that predict directions, {card.learner} shows {card.shape.outputs}")
         found = None if card is None else card.scores.get("accuracy")

@@ -63,6 +63,8 @@ def judge(
         Losses are averaged over them, so that the luck of one generator does not decide.
     progress : bool
     """
+    if not isinstance(augmenter, GanDataAugmenter):
+        raise BadData(f"what is judged must be a GanDataAugmenter, it was {type(augmenter).__name__}")
     if not seeds:
         raise BadData("at least one seed is needed, there was none")
     shared = {name: getattr(augmenter, name) for name in ("folds", "embargo", "anchored", "calibration")}

@@ -66,6 +66,22 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     created_ns: int = 0
     note: str = ""
 
+    def __post_init__(self) -> None:
+        if isinstance(self.sources, str | bytes) or not isinstance(self.sources, Sequence):
+            raise BadData(
+                "sources must be the repr of each feature in the order of the columns, as in "
+                f"tuple(map(repr, features.values())); it was {type(self.sources).__name__}"
+            )
+        msgspec.structs.force_setattr(
+            self, "sources", tuple(each if isinstance(each, str) else repr(each) for each in self.sources)
+        )
+        for name in ("symbol", "bars", "note"):
+            given = getattr(self, name)
+            if not isinstance(given, str):
+                raise BadData(f"{name} must be a text, it was {given!r}")
+        if isinstance(self.created_ns, bool) or not isinstance(self.created_ns, int):
+            raise BadData(f"created_ns must be whole nanoseconds since 1970, it was {self.created_ns!r}")
+
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that must be known of a model to trust it; part of its bundle, as JSON.

@@ -73,6 +73,8 @@ def feature_drift(card: Card, recent: Any) -> FeatureDrift:
     recent : array_like (n_rows, n_features), mapping of columns, or frame
         The features of the card in its order; rows with NaN are left out. At least 100 are needed for a verdict.
     """
+    if not isinstance(card, Card):
+        raise BadData(f"drift is held against a card, as in feature_drift(model.card, rows), not {type(card).__name__}")
     rows = rows_in_order(recent, None, card.names)
     rows = rows[~np.isnan(rows).any(axis=1)]
     if len(rows) == 0:

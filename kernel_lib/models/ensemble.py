@@ -25,7 +25,7 @@ from kernel_lib.models.bundle import pack_ensemble
 from kernel_lib.models.card import Facts
 from kernel_lib.models.model import Model
 from kernel_lib.models.prediction import Prediction, Shape
-from kernel_lib.models.scores import scores, side_reference
+from kernel_lib.models.scores import scores
 
 __all__ = ["Ensemble", "average", "recent_weights", "stack"]
 
@@ -58,6 +58,9 @@ class Ensemble:
         if len(members) < 2 or len(weights) != len(members):
             raise BadData(f"an ensemble needs two or more models and a weight each, it had {len(members)} and "
                           f"{len(weights)}")  # fmt: skip
+        unfitted = [type(each).__name__ for each in members if not isinstance(each, Model)]
+        if unfitted:
+            raise BadData(f"the members of an ensemble must be fitted models, {', '.join(unfitted)} are none; fit them")
         given = np.asarray(weights, dtype=np.float64)
         if not np.isfinite(given).all() or given.min() < 0 or given.sum() <= 0:
             raise BadData(f"weights must be 0 or more and not all 0, they were {list(weights)!r}")
@@ -108,8 +111,8 @@ class Ensemble:
 def average(members: Sequence[Model]) -> Ensemble:
     """Weigh all alike."""
     found = Ensemble(members, [1.0] * len(members), "equal")
-    rows, columns, outcomes = _shared(members)
-    found.scores = _scored(found.shape, columns.mean(axis=0), outcomes) if len(rows) else {}
+    rows, columns, outcomes, reference = _shared(members)
+    found.scores = scores(found.shape, columns.mean(axis=0), outcomes, reference) if len(rows) else {}
     return found
 
 
@@ -126,7 +129,7 @@ def stack(members: Sequence[Model]) -> Ensemble:
         Fewer than 40 rows that all members answered unseen: fit them on the same rows, with the same folds.
     """
     found = Ensemble(members, [1.0] * len(members), "stacked")
-    rows, columns, outcomes = _shared(members)
+    rows, columns, outcomes, reference = _shared(members)
     if len(rows) < 40:
         raise BadData(f"stacking needs 40 rows that all members answered unseen, there were {len(rows)}")
     half = len(rows) // 2
@@ -136,7 +139,7 @@ def stack(members: Sequence[Model]) -> Ensemble:
         return Ensemble(members, weights.tolist(), "stacked")
     early = _best_weights(found.shape, columns[:, :half][:, known], outcomes[:half][known])
     later = np.tensordot(early, columns[:, half:], axes=1)
-    return Ensemble(members, weights.tolist(), "stacked", _scored(found.shape, later, outcomes[half:]))
+    return Ensemble(members, weights.tolist(), "stacked", scores(found.shape, later, outcomes[half:], reference[half:]))
 
 
 def recent_weights(losses: npt.ArrayLike, *, half_life: float = 250.0, rate: float = 1.0) -> tuple[float, ...]:
@@ -202,18 +205,18 @@ def _least_squares(said: Floats, outcomes: Floats) -> Floats:
     return weights
 
 
-def _shared(members: Sequence[Model]) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
-    """Find the rows that all members answered unseen; their columns ``(n_members, n, n_columns)`` and outcomes."""
+def _shared(members: Sequence[Model]) -> tuple[npt.NDArray[np.int64], Floats, Floats, Floats]:
+    """Find the rows that all members answered unseen; their columns ``(n_members, n, n_columns)``, outcomes, reference.
+
+    What a value is above or below of is the first member's: members that share rows and folds have the same.
+    """
     rows = members[0].unseen.rows
     for each in members[1:]:
         rows = np.intersect1d(rows, each.unseen.rows)
     places = [np.searchsorted(each.unseen.rows, rows) for each in members]
     columns = np.stack([each.unseen.columns[at] for each, at in zip(members, places, strict=True)])
-    return rows, columns, members[0].unseen.outcomes[places[0]]
-
-
-def _scored(shape: Shape, columns: Floats, outcomes: Floats) -> dict[str, float]:
-    return scores(shape, columns, outcomes, side_reference(outcomes) if shape.kind == "value" else 0.0)
+    first = members[0].unseen
+    return rows, columns, first.outcomes[places[0]], first.reference[places[0]]
 
 
 def _require_alike(members: Sequence[Model]) -> None:

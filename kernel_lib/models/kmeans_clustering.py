@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.errors import BadData
 from kernel_lib.models.core import Core
 from kernel_lib.models.learner import Learner
 from kernel_lib.models.onnx_graph import Graph
@@ -45,6 +46,14 @@ class KMeansClustering(Learner, frozen=True, kw_only=True):
     def check(self, sample: Sample) -> None:
         integer("clusters", self.clusters, 2, 64)
         integer("starts", self.starts, 1, 100)
+        # The first fold of a walk-forward has the fewest rows, and each centre needs a row of its own.
+        first = sample.inputs[: len(sample.rows) // (self.folds + 1)]
+        n_different = len(np.unique(first, axis=0))
+        if n_different < self.clusters:
+            raise BadData(
+                f"{self.clusters} clusters need as many different rows, there were {n_different} in the first of "
+                f"{self.folds + 1} parts of the history; take fewer clusters or give more rows"
+            )
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
         from sklearn.cluster import KMeans

@@ -118,6 +118,9 @@ class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         BadData
             What :func:`~kernel_lib.models.sample.make_sample` refuses, or parameters out of range.
         """
+        made: Any = self
+        if not isinstance(made, Learner):
+            raise BadData("a learner must be made before it is fitted, as in LogisticRegression().fit(X, y)")
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
             raise BadData(f"a seed must be a whole number from 0 to 2147483647, it was {seed!r}")
         if self.calibration not in ("sigmoid", "isotonic", "none"):
@@ -244,19 +247,22 @@ def judged(
         return fit_score(said[:, -1], happened if shape.kind == "clusters" else None)
 
     final = calibrated(np.ones(len(raw), dtype=bool))
-    columns, taken = [], []
+    columns, taken, references = [], [], []
     for fold in range(1, len(folds)):
         here = fold_of == fold
         # What an earlier fold said counts once its outcome was known, as it would have been then.
         before = (fold_of < fold) & (ends < rows[here].min(initial=len(sample.X)))
         if before.sum() >= 10 and here.any():
-            columns.append(calibrated(before).columns(raw[here]))
+            then = calibrated(before)
+            columns.append(then.columns(raw[here]))
             taken.append(np.flatnonzero(here))
+            # A confidence is about the reference that was known then; the final one has seen these outcomes.
+            references.append(np.full(int(here.sum()), getattr(then, "reference", 0.0)))
     if not columns:
         raise BadData("at least two folds with answers are needed to score a model; give more rows or fewer folds")
     scored = np.concatenate(taken)
-    unseen = Unseen(rows[scored], np.concatenate(columns), outcomes[scored], ends[scored])
-    found = scores(shape, unseen.columns, unseen.outcomes, getattr(final, "reference", 0.0))
+    unseen = Unseen(rows[scored], np.concatenate(columns), outcomes[scored], ends[scored], np.concatenate(references))
+    found = scores(shape, unseen.columns, unseen.outcomes, unseen.reference)
     return final, found, unseen
 
 

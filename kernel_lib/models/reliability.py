@@ -87,7 +87,6 @@ def _hits(card: Card, unseen: Unseen) -> tuple[Floats, Floats | None]:
         said = np.asarray(shape.classes, dtype=np.float64)[chances.argmax(axis=1)]
         return chances.max(axis=1), (said == came).astype(np.float64)
     if shape.kind == "value":
-        reference = float(getattr(card.calibration, "reference", 0.0))
-        same = (unseen.columns[:, 0] > reference) == (unseen.outcomes > reference)
+        same = (unseen.columns[:, 0] > unseen.reference) == (unseen.outcomes > unseen.reference)
         return unseen.columns[:, 1], same.astype(np.float64)
     return unseen.columns[:, 1], unseen.outcomes if shape.kind == "clusters" else None

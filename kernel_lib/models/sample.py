@@ -88,16 +88,19 @@ def as_rows(given_rows: Any, names: Sequence[str] | None, *, unknown: bool = Fal
         missing = [name for name in names if name not in columns]
         if missing:
             raise BadData(f"the columns {list(names)!r} must be there, {missing!r} are missing of {list(columns)!r}")
-        chosen = [columns[name] for name in names]
+        chosen = [_column(name, columns[name]) for name in names]
         lengths = {len(each) for each in chosen}
         if len(lengths) > 1:
             raise BadData(f"all columns must be equally long, their lengths were {sorted(lengths)}")
-        given_rows = np.column_stack([np.asarray(each) for each in chosen]) if chosen else np.empty((0, 0))
+        given_rows = np.column_stack(chosen) if chosen else np.empty((0, 0))
     given = np.asarray(given_rows)
+    if given.ndim != 2 or given.shape[1] == 0:
+        raise BadData(
+            f"features must have the shape (n_rows, n_features), it was {given.shape}; give a DataFrame, a mapping of "
+            "columns or an array of two dimensions (series.to_frame() makes a table of one column)"
+        )
     if given.dtype.kind not in "fiub":
         raise BadData(f"features must be numbers, their dtype was {given.dtype}; turn them into float64 first")
-    if given.ndim != 2 or given.shape[1] == 0:
-        raise BadData(f"features must have the shape (n_rows, n_features), it was {given.shape}")
     if given.size > _MOST_CELLS:
         raise BadData(f"a feature matrix must have at most {_MOST_CELLS:,} numbers, it had {given.size:,}; take less")
     if names is None:
@@ -175,7 +178,10 @@ def make_sample(
     """
     rows, names = as_rows(given_rows, names)
     n_rows = len(rows)
+    if n_rows == 0:
+        raise BadData(f"at least {least_rows} complete rows are needed, there were none")
     times = _times(_index_times(given_rows) if times_ns is None else times_ns, n_rows)
+    _require_same_index(given_rows, outcomes)
     complete: npt.NDArray[np.bool_] = np.logical_not(np.isnan(rows).any(axis=1))
     first = int(np.argmax(complete)) if complete.any() else n_rows
     gaps = np.flatnonzero(~complete[first:])
@@ -187,19 +193,23 @@ def make_sample(
             "was whole; fill the gap or leave the row out"
         )
     labels = _labels(outcomes, n_rows, kinds)
-    if labels is None:
-        taken = np.flatnonzero(complete)
-        sample = Sample(rows, None, np.arange(n_rows), taken, names, times_ns=times)
-    else:
-        known = ~np.isnan(labels.values if labels.values.ndim == 1 else labels.values[:, 0])
-        taken = np.flatnonzero(complete & known)
-        classes = _classes(labels, taken)
-        sample = Sample(rows, labels.values, labels.ends, taken, names, labels.kind, labels.name, labels.horizon,
-                        classes, times)  # fmt: skip
+    usable = complete
+    if labels is not None:
+        usable = complete & ~np.isnan(labels.values if labels.values.ndim == 1 else labels.values[:, 0])
+    taken = np.flatnonzero(usable)
     if len(taken) < least_rows:
         raise BadData(
             f"at least {least_rows} complete rows with an outcome are needed, there were {len(taken)} of {n_rows}"
         )
+    if labels is None:
+        sample = Sample(rows, None, np.arange(n_rows), taken, names, times_ns=times)
+    else:
+        classes = _classes(labels, taken)
+        if labels.kind == "value" and len(taken) and np.ptp(labels.values[taken]) == 0.0:
+            same = float(labels.values[taken[0]])
+            raise BadData(f"outcomes must vary to be learned, all {len(taken)} were {same!r}")
+        sample = Sample(rows, labels.values, labels.ends, taken, names, labels.kind, labels.name, labels.horizon,
+                        classes, times)  # fmt: skip
     spread = rows[taken].max(axis=0) - rows[taken].min(axis=0)
     if (spread == 0).any():
         column = int(np.argmin(spread))
@@ -209,11 +219,39 @@ def make_sample(
     return sample
 
 
+def _column(name: str, given: Any) -> npt.NDArray[Any]:
+    column = np.asarray(given)
+    if column.ndim != 1:
+        raise BadData(f"the column {name!r} must have one dimension, its shape was {column.shape}")
+    if column.dtype.kind not in "fiub":
+        raise BadData(
+            f"features must be numbers, the dtype of {name!r} was {column.dtype}; turn it into float64 or leave it out"
+        )
+    return column
+
+
+def _require_same_index(rows: Any, outcomes: Any) -> None:
+    """Refuse outcomes that are indexed by other rows: they would be paired by their place all the same."""
+    mine, other = getattr(rows, "index", None), getattr(outcomes, "index", None)
+    if not hasattr(mine, "equals") or not hasattr(other, "equals") or mine is None or other is None:
+        return
+    counted = [list(each[:1]) == [0] and getattr(each, "step", None) == 1 for each in (mine, other)]
+    # An index that only counts says nothing of when a row was.
+    if len(mine) == len(other) and not any(counted) and not mine.equals(other):
+        row = int(np.flatnonzero(np.asarray(mine != other))[0])
+        raise BadData(
+            f"outcomes must be indexed like the features, at row {row} they have {other[row]} where the features have "
+            f"{mine[row]}; say y.reindex(X.index), or give plain arrays"
+        )
+
+
 def _columns(given: Any) -> dict[str, Any] | None:
     if isinstance(given, Mapping):
         return {str(name): column for name, column in given.items()}
     frame_columns = getattr(given, "columns", None)
     if frame_columns is not None:
+        if len({str(name) for name in frame_columns}) < len(frame_columns):
+            raise BadData(f"every feature must have a name of its own, they were {[str(n) for n in frame_columns]}")
         return {str(name): given[name] for name in frame_columns}
     return None
 
@@ -254,6 +292,10 @@ def _labels(y: Any, n_rows: int, kinds: tuple[str, ...]) -> Labels | None:
         labels = y
     else:
         values = np.asarray(y)
+        if values.ndim == 2 and values.shape[1] == 1:
+            values = values[:, 0]
+        if values.dtype.kind == "b" and "direction" in kinds:
+            raise BadData("directions must be -1, 0 or +1, they were true and false; say np.where(y, 1, -1)")
         if values.dtype.kind not in "fiub" or values.ndim not in (1, 2):
             raise BadData(f"outcomes must be numbers, they were {values.dtype} of shape {values.shape}")
         values = values.astype(np.float64)

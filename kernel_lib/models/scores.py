@@ -75,7 +75,7 @@ def direction_scores(probabilities: Floats, outcomes: Floats, classes: tuple[int
     }
 
 
-def value_scores(values: Floats, outcomes: Floats, reference: float) -> dict[str, float]:
+def value_scores(values: Floats, outcomes: Floats, reference: float | Floats) -> dict[str, float]:
     """Score numbers.
 
     Returns
@@ -101,7 +101,7 @@ def value_scores(values: Floats, outcomes: Floats, reference: float) -> dict[str
     }
 
 
-def scores(shape: Shape, columns: Floats, outcomes: Floats, reference: float = 0.0) -> dict[str, float]:
+def scores(shape: Shape, columns: Floats, outcomes: Floats, reference: float | Floats = 0.0) -> dict[str, float]:
     """Score the columns of a model against outcomes, whatever its kind.
 
     Parameters
@@ -111,7 +111,7 @@ def scores(shape: Shape, columns: Floats, outcomes: Floats, reference: float = 0
         As :attr:`Shape.columns` names them, without NaN.
     outcomes : ndarray, shape (n,) or (n, 3)
         For clusters: 1 where another model agreed, else 0. For anomaly: not used.
-    reference : float
+    reference : float or ndarray, shape (n,)
         For values: what a number is above or below of.
     """
     n_classes = len(shape.classes)

@@ -51,7 +51,7 @@ def walk_forward(
 
     Parameters
     ----------
-    ends : array_like of int, shape (n,)
+    ends : array_like of int, shape (n,), or Labels
         Row at which each row's outcome is known; see :func:`fixed_ends`.
     n_folds : int
         Number of test blocks, all of one length (the last takes the rest).
@@ -189,7 +189,7 @@ def _joined(blocks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _ends(ends: npt.ArrayLike) -> Rows:
-    known = np.asarray(ends)
+    known = np.asarray(getattr(ends, "ends", ends))  # labels bring theirs
     if known.ndim != 1 or known.dtype.kind not in "iu":
         raise BadData(f"ends must be row numbers in one dimension, it was {known.dtype} of shape {known.shape}")
     known = known.astype(np.int64)

@@ -17,7 +17,7 @@ from kernel_lib.errors import BadData
 from kernel_lib.models.learner import Learner, judged, one_thread
 from kernel_lib.models.sample import Sample, make_sample
 from kernel_lib.models.scores import judged_by, log_loss
-from kernel_lib.models.space import Choice, Space
+from kernel_lib.models.space import Choice, Range, Space
 from kernel_lib.trial_count import count_trials
 
 __all__ = ["Trial", "Tuned", "tune"]
@@ -138,6 +138,9 @@ def tune(
         raise BadData(
             f"a space must name parameters of {learner.key}, {unknown} are none of {learner.__struct_fields__}"
         )
+    wrong = [f"{name}={each!r}" for name, each in chosen.items() if not isinstance(each, Choice | Range)]
+    if wrong:
+        raise BadData(f"a space must hold models.Range(low, high) or models.Choice((...)), it held {', '.join(wrong)}")
     if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= 10_000:
         raise BadData(f"trials must be a whole number from 1 to 10000, it was {trials!r}")
     sample = make_sample(X, y, names=names, times_ns=times_ns, kinds=learner.kinds, least_rows=learner.least_rows)

@@ -20,9 +20,12 @@ class Unseen(msgspec.Struct, frozen=True):
         For clusters 1 where the final model agreed, for anomalies 0.
     ends : ndarray of int, shape (n,)
         Row at which each outcome was known.
+    reference : ndarray of float, shape (n,)
+        For values: what a number was above or below of by the folds before; 0 for other kinds.
     """
 
     rows: npt.NDArray[np.int64]
     columns: npt.NDArray[np.float64]
     outcomes: npt.NDArray[np.float64]
     ends: npt.NDArray[np.int64]
+    reference: npt.NDArray[np.float64]

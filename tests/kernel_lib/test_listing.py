@@ -50,7 +50,7 @@ def test_what_a_strategy_reads_decides_its_tier(
     monkeypatch: pytest.MonkeyPatch, made: Callable[[], Any], needed: str
 ) -> None:
     rows = np.random.default_rng(1).normal(size=(120, 1))
-    forest = models.RandomForest(trees=5).fit(rows, rows[:, 0] > 0.0, names=["mean"])
+    forest = models.RandomForest(trees=5).fit(rows, np.sign(rows[:, 0]), names=["mean"])
     models.keep("listed", forest.bundle(models.Facts(sources=("sma(window=20, bars='1m')",))))
 
     @strategy(on="1m", features={"seen": made()})
