@@ -4,6 +4,7 @@ import hashlib
 import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -67,18 +68,19 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     note: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.sources, str | bytes) or not isinstance(self.sources, Sequence):
+        given: Any = self.sources
+        if isinstance(given, str | bytes) or not isinstance(given, Sequence):
             raise BadData(
                 "sources must be the repr of each feature in the order of the columns, as in "
-                f"tuple(map(repr, features.values())); it was {type(self.sources).__name__}"
+                f"tuple(map(repr, features.values())); it was {type(given).__name__}"
             )
         msgspec.structs.force_setattr(
-            self, "sources", tuple(each if isinstance(each, str) else repr(each) for each in self.sources)
+            self, "sources", tuple(each if isinstance(each, str) else repr(each) for each in given)
         )
         for name in ("symbol", "bars", "note"):
-            given = getattr(self, name)
-            if not isinstance(given, str):
-                raise BadData(f"{name} must be a text, it was {given!r}")
+            text = getattr(self, name)
+            if not isinstance(text, str):
+                raise BadData(f"{name} must be a text, it was {text!r}")
         if isinstance(self.created_ns, bool) or not isinstance(self.created_ns, int):
             raise BadData(f"created_ns must be whole nanoseconds since 1970, it was {self.created_ns!r}")
 
