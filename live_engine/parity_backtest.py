@@ -7,8 +7,6 @@ and reads what it answers, of which it believes no more than its shape.
 import os
 import socket
 import struct
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,9 @@ import numpy.typing as npt
 from kernel_lib.backtest.parity_moment import Moment, Shown
 from kernel_lib.backtest.parity_rerun import Event
 from kernel_lib.errors import StrategyFault
-from kernel_lib.machine_code import cache_dir
 from kernel_lib.market.tick import Ticks
 from kernel_lib.passport import Passport
-from kernel_lib.sandbox import SandboxSpec, capabilities, clear, python_mounts, start
+from kernel_lib.sandbox.programs import start_program
 from kernel_lib.trading.account import Costs, RiskLimits
 from kernel_lib.trading.record import EVENT
 
@@ -70,7 +67,10 @@ class SandboxedBacktest:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with theirs:
-                self._child = self._start(theirs.fileno(), uid, trusted)
+                self._child = start_program(
+                    self._name, Path(__file__).with_name("parity_child.py"), theirs.fileno(), packages=("live_engine",),
+                    uid=uid, memory_bytes=2 * 1024**3, trusted=trusted,
+                )  # fmt: skip
         except BaseException:
             self._line.close()
             raise
@@ -119,30 +119,6 @@ class SandboxedBacktest:
         """End the sandbox."""
         self._line.close()
         self._child.remove()
-
-    def _start(self, descriptor: int, uid: int, trusted: bool) -> Any:
-        program = str(Path(__file__).with_name("parity_child.py"))
-        seed = cache_dir()
-        env = {
-            "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TICKHUB_CACHE": "/tmp/cache", "LANG": "C.UTF-8",  # noqa: S108
-            "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
-        }  # fmt: skip
-        if not capabilities().isolates:
-            del env["TICKHUB_CACHE"], env["HOME"]
-            env |= {
-                name: os.environ[name] for name in ("HOME", "TICKHUB_CACHE", "XDG_CACHE_HOME") if name in os.environ
-            }
-        mounts = python_mounts("kernel_lib", "live_engine")
-        if seed.is_dir() and capabilities().isolates:
-            mounts = (*mounts, (str(seed), f"/opt/machine-code/{seed.name}"))
-        spec = SandboxSpec(
-            name=self._name, argv=(sys.executable, "-I", program, str(descriptor)), env=env, uid=uid, gid=uid,
-            memory_bytes=2 * 1024**3, tmp_bytes=256 * 1024**2, readonly=mounts, pass_fds=(descriptor,),
-            die_with_parent=True,
-        )  # fmt: skip
-        clear(self._name)
-        return start(spec, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, trusted=trusted)
 
     def _ask(self, **request: Any) -> dict[str, Any]:
         content = msgspec.msgpack.encode(request)

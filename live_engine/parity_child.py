@@ -4,24 +4,19 @@ One request and one answer at a time over the line FD, each a length (u64) and m
 ``tick_of``, ``moment`` and ``values``. What it answers is trusted in nothing but its bytes.
 """
 
-import os
-import shutil
 import socket
 import struct
 import sys
-from pathlib import Path
 from typing import Any
 
-_CACHE_SEED = "/opt/machine-code"
+from kernel_lib.sandbox.laid_out import lay_out_machine_code
+
 _LENGTH = struct.Struct("<Q")
 
 
 def main() -> None:
     """Answer requests until the line closes."""
-    parent = os.environ.get("TICKHUB_CACHE")
-    if parent and os.path.isdir(_CACHE_SEED):
-        # As links: numba wants a writable cache, but replaces files and never writes into one.
-        shutil.copytree(_CACHE_SEED, Path(parent) / "machine-code", copy_function=os.symlink)
+    lay_out_machine_code()
     import msgspec
 
     held = _Held()

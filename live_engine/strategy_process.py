@@ -8,8 +8,6 @@ are rebuilt in it: from their last snapshot, by the ticks and views since.
 import contextlib
 import logging
 import socket
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kernel_lib.errors import StrategyFault
-from kernel_lib.machine_code import cache_dir
-from kernel_lib.sandbox import SandboxProcess, SandboxSpec, capabilities, clear, python_mounts, start
+from kernel_lib.sandbox import SandboxProcess
+from kernel_lib.sandbox.programs import start_program
 from live_engine import strategy_wire as wire
 from live_engine.strategy_line import NOWHERE, Line, Place
 from live_engine.strategy_wire import Answer
@@ -253,27 +251,13 @@ class StrategyHost:
         self.restarts += self._epoch > 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            program = str(Path(__file__).with_name("strategy_child.py"))
-            seed = cache_dir()  # of these sources only: a developer's cache holds many more
-            env = {
-                "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TICKHUB_CACHE": "/tmp/cache", "LANG": "C.UTF-8",  # noqa: S108
-                "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-                "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
-            }  # fmt: skip
-            mounts = python_mounts("kernel_lib", "live_engine")
-            if seed.is_dir() and capabilities().isolates:
-                mounts = (*mounts, (str(seed), f"/opt/machine-code/{seed.name}"))
-            spec = SandboxSpec(
-                name=self.name, argv=(sys.executable, "-I", program, str(theirs.fileno())), env=env,
-                uid=self.config.uid, gid=self.config.uid, cpu=self.config.cpu, memory_bytes=self.config.memory_bytes,
-                processes=self.config.processes, tmp_bytes=256 * 1024**2, readonly=mounts,
-                pass_fds=(theirs.fileno(),), die_with_parent=True,
-            )  # fmt: skip
-            clear(self.name)  # what an engine that was killed left behind; the desk's lock says it is nobody else's
             try:
-                self._child = start(
-                    spec, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, trusted=self.config.trusted
-                )
+                # Ends what an engine that was killed left behind; the desk's lock says that the name is nobody else's.
+                self._child = start_program(
+                    self.name, Path(__file__).with_name("strategy_child.py"), theirs.fileno(),
+                    packages=("live_engine",), uid=self.config.uid, memory_bytes=self.config.memory_bytes,
+                    processes=self.config.processes, cpu=self.config.cpu, trusted=self.config.trusted,
+                )  # fmt: skip
             except BaseException:
                 ours.close()
                 raise

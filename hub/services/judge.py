@@ -12,7 +12,6 @@ is printed: the verdict is made of figures and of this platform's words.
 import os
 import socket
 import struct
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,11 +24,10 @@ import numpy.typing as npt
 from kernel_lib.backtest.hold_out import Verdict, stopped_verdict, verdict_on
 from kernel_lib.backtest.loop import EQUITY
 from kernel_lib.errors import Misconfigured, TickhubError
-from kernel_lib.machine_code import cache_dir
 from kernel_lib.market.bar import bar_length_ns
 from kernel_lib.market.tick import Ticks
 from kernel_lib.passport import Passport, decode_passport
-from kernel_lib.sandbox import SandboxProcess, SandboxSpec, capabilities, clear, python_mounts, start
+from kernel_lib.sandbox.programs import start_program
 from kernel_lib.strategy.position import Proposal
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import EVENT, VIEW, Status
@@ -179,9 +177,11 @@ class _Line:
         self._until = time.monotonic() + task.limits.whole_s
         self._socket, theirs = socket.socketpair()
         with theirs:
-            clear(task.name)
             try:
-                self._child = _start(task, theirs)
+                self._child = start_program(
+                    task.name, _CHILD, theirs.fileno(), uid=task.uid, memory_bytes=task.limits.memory_bytes,
+                    processes=task.limits.processes, trusted=task.trusted,
+                )  # fmt: skip
             except BaseException:
                 self._socket.close()
                 raise
@@ -243,26 +243,6 @@ class _Line:
         if left <= 0.0:
             raise TimeoutError
         self._socket.settimeout(left)
-
-
-def _start(task: Task, theirs: socket.socket) -> SandboxProcess:
-    isolated = capabilities().isolates
-    child = "/run/judged.py" if isolated else str(_CHILD)
-    seed = cache_dir()
-    env = {
-        "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TICKHUB_CACHE": "/tmp/cache", "LANG": "C.UTF-8",  # noqa: S108
-        "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
-    }  # fmt: skip
-    mounts = (*python_mounts("kernel_lib"), (str(_CHILD), "/run/judged.py"))
-    if seed.is_dir() and isolated:
-        mounts = (*mounts, (str(seed), f"/opt/machine-code/{seed.name}"))
-    spec = SandboxSpec(
-        name=task.name, argv=(sys.executable, "-I", child, str(theirs.fileno())), env=env, uid=task.uid, gid=task.uid,
-        memory_bytes=task.limits.memory_bytes, processes=task.limits.processes, tmp_bytes=256 * 1024**2,
-        readonly=mounts, pass_fds=(theirs.fileno(),), die_with_parent=True,
-    )  # fmt: skip
-    return start(spec, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, trusted=task.trusted)
 
 
 def _checked(given: list[float | int]) -> tuple[Any, ...]:

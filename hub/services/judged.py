@@ -6,22 +6,20 @@ msgpack list of numbers. ``F`` alone says that the strategy raised, ``L`` that i
 its time, and nothing of what it prints or writes leaves the sandbox. Stands alone on the library.
 """
 
-import os
-import shutil
 import socket
 import struct
 import sys
-from pathlib import Path
 from typing import Any
 
-_CACHE_SEED = "/opt/machine-code"
+from kernel_lib.sandbox.laid_out import lay_out_machine_code
+
 _LENGTH = struct.Struct("<I")
 
 
 def main() -> None:
     """Answer until the line closes."""
     line = socket.socket(fileno=int(sys.argv[1]))
-    _seed_cache()
+    lay_out_machine_code()
     import msgspec
     import numpy as np
 
@@ -69,15 +67,6 @@ def _plain(number: Any) -> float | int:
 def _frame(reader: Any) -> bytes:
     head = reader.read(_LENGTH.size)
     return reader.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
-
-
-def _seed_cache() -> None:
-    # The compiled platform code, as links: numba wants a writable cache, but replaces files and never writes into one.
-    parent = os.environ.get("TICKHUB_CACHE")
-    if parent and os.path.isdir(_CACHE_SEED):
-        target = Path(parent) / "machine-code"
-        if not target.exists():
-            shutil.copytree(_CACHE_SEED, target, copy_function=os.symlink)
 
 
 if __name__ == "__main__":
