@@ -326,11 +326,10 @@ class Client:
 
     def _counted(self, strategy: str, symbol: str) -> dict[str, str]:
         from kernel_lib.backtest.counting import current_hypothesis
-        from kernel_lib.client_trials import PlatformCounter
         from kernel_lib.counter import offered
 
         counter, hypothesis = offered(), current_hypothesis(strategy)
-        if isinstance(counter, PlatformCounter):
+        if counter is not None:
             counter.send(_TIMEOUT_S)
         tally = self.trials(hypothesis, symbol)
         return {

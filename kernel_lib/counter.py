@@ -87,6 +87,9 @@ class Counter(Protocol):
     def count(self, runs: Runs) -> None:
         """Take note of runs; quick, and whatever happens to this process they are counted."""
 
+    def send(self, within_s: float) -> None:
+        """Hand over what was counted and waits; Transient or Refused where nobody takes it in time."""
+
     def tally(self, hypothesis: str, symbol: str) -> Tally:
         """Give what was counted; Transient or Refused where nobody can say."""
 

@@ -15,13 +15,15 @@ import math
 import struct
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.counter import TRIAL_BYTES
+from kernel_lib.market.instrument import Instrument
 from kernel_lib.strategy import Strategy
+from kernel_lib.trading.book import Book
 from kernel_lib.trial_count import (
     count_trials,
     current_hypothesis,
@@ -30,11 +32,6 @@ from kernel_lib.trial_count import (
     set_hypothesis,
     tally_of,
 )
-
-if TYPE_CHECKING:
-    from kernel_lib.backtest.replay import Replay
-    from kernel_lib.backtest.sweep_engine import Engine
-    from kernel_lib.backtest.sweep_result import Sweep
 
 __all__ = [
     "count_replay", "count_sets", "current_hypothesis", "hypothesis", "require_seconds",
@@ -49,6 +46,31 @@ _SPAN = struct.Struct("<qqq")
 _quiet = threading.local()
 
 
+class _Run(Protocol):
+    # One replay.
+    strategy: Strategy
+    instrument: Instrument
+    book: Book
+    equity: npt.NDArray[np.void]
+    span_ns: tuple[int, int]
+    n_ticks: int
+    seconds: float
+
+
+class _Ticks(Protocol):
+    # What the sets of a sweep ran on.
+    ticks: npt.NDArray[np.void]
+    instrument: Instrument
+    told: npt.NDArray[np.void]
+
+
+class _Sets(Protocol):
+    # What they gave.
+    strategy: Strategy
+    sets: list[dict[str, Any]]
+    totals: npt.NDArray[np.void]
+
+
 @contextlib.contextmanager
 def uncounted() -> Iterator[None]:
     """Count no replay of this thread inside: whoever asked for it counts."""
@@ -59,7 +81,7 @@ def uncounted() -> Iterator[None]:
         _quiet.on = False
 
 
-def count_replay(run: "Replay", told: npt.NDArray[np.void] | None = None) -> None:
+def count_replay(run: _Run, told: npt.NDArray[np.void] | None = None) -> None:
     """Count one replay; ``told`` is what its features read from outside."""
     if getattr(_quiet, "on", False):
         return
@@ -70,7 +92,7 @@ def count_replay(run: "Replay", told: npt.NDArray[np.void] | None = None) -> Non
 
 
 def count_sets(
-    found: "Sweep", engine: "Engine", stretches: Sequence[tuple[int, int]] | None = None, *,
+    found: _Sets, engine: _Ticks, stretches: Sequence[tuple[int, int]] | None = None, *,
     kind: Literal["sweep", "walkforward"] = "sweep", told_s: float = 0.0,
 ) -> None:  # fmt: skip
     """Count every set that ran, of a sweep or of one fold.
