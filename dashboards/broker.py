@@ -9,6 +9,7 @@ Below ``/services/desk/broker``; the browser sends its login cookie and, with ev
     GET  /strategies            what was submitted
     GET  /strategies/HASH       one of them, to read
     POST /strategies/HASH/{approve,reject}   an admin's decision; the hub is asked anew as above
+    POST /strategies/HASH/hold-out           has the data service judge it on the sealed hold-out; asked anew as above
 """
 
 import json
@@ -29,31 +30,37 @@ _MAX_BODY = 4096
 
 
 class Api:
-    """The api service, asked over its socket with a viewer's token."""
+    """The api service, and of the data service its hold-out, asked over their sockets with a viewer's token."""
 
     def __init__(self, settings: DeskSettings) -> None:
-        transport = httpx.AsyncHTTPTransport(uds=str(settings.api_socket), retries=1)
-        self._client = httpx.AsyncClient(
-            transport=transport, base_url="http://api/services/api", timeout=_TIMEOUT_S, trust_env=False
-        )
+        self._clients = {
+            name: httpx.AsyncClient(
+                transport=httpx.AsyncHTTPTransport(uds=str(socket), retries=1),
+                base_url=f"http://{name}/services/{name}", timeout=_TIMEOUT_S, trust_env=False,
+            )
+            for name, socket in (("api", settings.api_socket), ("data", settings.data_socket))
+        }  # fmt: skip
 
-    async def ask(self, method: str, path: str, viewer: Viewer, body: bytes = b"") -> tuple[int, Any]:
+    async def ask(
+        self, method: str, path: str, viewer: Viewer, body: bytes = b"", *, service: str = "api"
+    ) -> tuple[int, Any]:
         """Give status and JSON.
 
         Raises
         ------
         Transient
-            The api does not answer.
+            The service does not answer.
         """
         headers = {"Authorization": f"token {viewer.token.reveal()}"}
         try:
-            answer = await self._client.request(method, path, content=body, headers=headers)
+            answer = await self._clients[service].request(method, path, content=body, headers=headers)
             return answer.status_code, answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise Transient(f"the api must answer, it did not ({type(error).__name__})") from None
+            raise Transient(f"the service {service} must answer, it did not ({type(error).__name__})") from None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
 
 class _Broker(APIHandler):
@@ -75,10 +82,10 @@ class _Broker(APIHandler):
     def viewer(self) -> Viewer:
         return self.identity.viewer(self)
 
-    async def pass_on(self, method: str, path: str, body: bytes = b"") -> Any | None:
-        """Ask the api; a refusal goes to the page as it is, in the api's words."""
+    async def pass_on(self, method: str, path: str, body: bytes = b"", *, service: str = "api") -> Any | None:
+        """Ask the api or the data service; a refusal goes to the page as it is, in the service's words."""
         try:
-            status, content = await self._api.ask(method, path, self.viewer, body)
+            status, content = await self._api.ask(method, path, self.viewer, body, service=service)
         except Transient:
             status, content = 503, {"error": "unavailable", "message": "the platform does not answer; trying again"}
         if status >= 400:
@@ -136,14 +143,21 @@ class _Switch(_Broker):
             return self.refuse(503, {"error": "unavailable", "message": "the hub does not answer; nothing was done"})
         if not allowed:
             return self.refuse(403, {"error": "ended", "message": "your access has ended; nothing was done"})
-        content = await self.pass_on("POST", f"/{self._where(path)}", self.request.body)
+        service, where = self._where(path)
+        content = await self.pass_on(
+            "POST", f"/{where}", b"" if service == "data" else self.request.body, service=service
+        )
         if content is not None:
             self.finish(json.dumps(content))
         return None
 
     @staticmethod
-    def _where(path: str) -> str:
-        return path if path.startswith("strategies/") else f"desk/{path}"
+    def _where(path: str) -> tuple[str, str]:
+        first, _, rest = path.partition("/")
+        if first != "strategies":
+            return "api", f"desk/{path}"
+        bundle_hash, _, verb = rest.partition("/")
+        return ("data", f"hold-out/{bundle_hash}") if verb == "hold-out" else ("api", path)
 
 
 def broker_routes(prefix: str, api: Api, settings: DeskSettings) -> list[tuple[str, Any, dict[str, Any]]]:
@@ -154,5 +168,5 @@ def broker_routes(prefix: str, api: Api, settings: DeskSettings) -> list[tuple[s
         (f"{prefix}broker/desk", _Desk, given),
         (f"{prefix}broker/ticket", _Ticket, given),
         (f"{prefix}broker/(strategies(?:/[0-9a-f]{{64}})?)", _Read, given),
-        (f"{prefix}broker/(pause|resume|kill|strategies/[0-9a-f]{{64}}/(?:approve|reject))", _Switch, given),
+        (f"{prefix}broker/(pause|resume|kill|strategies/[0-9a-f]{{64}}/(?:approve|reject|hold-out))", _Switch, given),
     ]

@@ -69,6 +69,11 @@ class DeskSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.home / "run" / "services" / "api.sock"
 
     @property
+    def data_socket(self) -> Path:
+        """The data service, which judges on the sealed hold-out."""
+        return self.home / "run" / "services" / "data.sock"
+
+    @property
     def folder(self) -> Path:
         """The pages as notebooks, and the kernels' sockets."""
         return self.home / "run" / "desk"

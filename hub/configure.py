@@ -89,10 +89,12 @@ def _proxy_with(routes: dict[str, str]) -> type[ConfigurableHTTPProxy]:
 
 
 def _first_page(handler: Any) -> str:
-    # Whoever has no notebook servers must not land on the page that starts one.
+    # Whoever has no notebook servers must not land on the page that starts one; a trader's place is the desk.
     user = handler.current_user
-    starts = user is not None and any(group.name in {"role:quant", "role:admin"} for group in user.groups)
-    return f"{handler.hub.base_url}{'spawn' if starts else 'home'}"
+    groups = set() if user is None else {group.name for group in user.groups}
+    if groups & {"role:quant", "role:admin"}:
+        return f"{handler.hub.base_url}spawn"
+    return f"{handler.base_url}services/desk/" if "role:trader" in groups else f"{handler.hub.base_url}home"
 
 
 def _named_servers(accounts: Accounts, handler: Any) -> int:

@@ -27,7 +27,7 @@ class HubService(msgspec.Struct, frozen=True):
 SERVICES = (
     HubService("api", "hub.services.api"),
     HubService("data", "hub.services.data"),
-    HubService("desk", "dashboards.desk", login_reaches=("api",)),
+    HubService("desk", "dashboards.desk", login_reaches=("api", "data")),
 )
 
 # The stock role "user" carries "self", which includes starting servers; traders must not.

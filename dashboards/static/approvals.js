@@ -61,7 +61,7 @@ function render({ el }) {
       list.update(known.map((s) => ({ ...s, key: s.hash })));
       say("");
       const now = known.find((s) => s.hash === chosen);
-      if (now && detail.dataset.status !== now.status) await open(chosen);
+      if (now && (detail.dataset.status !== now.status || detail.dataset.judging) && !ask_.open) await open(chosen);
     } catch (error) {
       if (error instanceof Gone) over(error.message);
       else say(`Not up to date: ${error.message}`);
@@ -73,6 +73,62 @@ function render({ el }) {
   const line = (name, text) => [h("dt", { text: name }), h("dd", { text: text || "\u2013" })];
   const pairs = (object) => Object.entries(object).map(([key, given]) => `${key} = ${given ?? "by default"}`).join(", ");
 
+  // What is to be read before approving: the platform's own findings, and what is only claimed told from it.
+  const tag = (look, text) => h("span", { class: `tag ${look}`, text });
+  const finding = (name, look, word, text, ...more) =>
+    [h("dt", { text: name }), h("dd", {}, tag(look, word), " ", h("span", { text }), ...more)];
+  const own_words = (evidence) => Object.fromEntries(Object.entries(evidence).filter(([name]) => !name.startsWith("parity")));
+  const times = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`;
+
+  function found(p) {
+    const list = h("dl", { class: "found" });
+    const trials = p.findings.trials;
+    const deflated = Object.entries(p.evidence).filter(([name]) => /deflated/i.test(name));
+    const says = deflated.length ? ` Its author says: ${pairs(Object.fromEntries(deflated))}.` : "";
+    if (trials && trials.n_trials) {
+      list.append(...finding("Trials", "", times(trials.n_trials, "trial"),
+        `of \u201c${trials.hypothesis}\u201d in ${times(trials.n_runs, "run")}; ${count(trials.n_on_instrument)} on ${p.symbol} for whatever idea. The best of many is good by luck.${says}`));
+    } else {
+      list.append(...finding("Trials", "paused", "none counted",
+        `The platform saw no backtest of it${trials ? `; ${times(trials.n_on_instrument, "trial")} on ${p.symbol} for other ideas` : ""}.${says}`));
+    }
+    const look = p.findings.hold_out;
+    if (!look) {
+      list.append(...finding("Sealed hold-out", "paused", "not asked", "Nobody had it judged on data that no notebook could read.",
+        h("div", {}, h("button", { class: "small judge", onclick: () => judge(p), text: "Have it judged\u2026" }))));
+    } else if (look.verdict === "running") {
+      list.append(...finding("Sealed hold-out", "", "running", "It is being judged; this page shows the verdict when it is there."));
+    } else {
+      const tone = { pass: "active", fail: "killed", inconclusive: "paused" }[look.verdict] || "";
+      const watched = look.watched_days ? ` On ${times(look.watched_days, "day")} of them somebody here saw the live stream.` : "";
+      list.append(...finding("Sealed hold-out", tone, look.verdict, `${capital(look.reason)}. Profit ${look.profit}, Sharpe ratio ${look.sharpe}, ` +
+        `${look.trades} trades in ${times(look.days, "day")}; look ${look.n_look} at ${p.symbol}.${watched}`));
+    }
+    const ours = p.evidence["parity, by the platform"] || "", theirs = p.evidence.parity || "";
+    const signed = [ours, theirs].find((text) => text.startsWith("signed by the platform"));
+    const worth = signed || theirs || ours;
+    const gap = /: gap, /.test(worth);
+    if (signed) list.append(...finding("Parity with live", gap ? "killed" : "active", gap ? "signed: a gap" : "signed", capital(worth.replace("signed by the platform", "by the platform"))));
+    else if (theirs.startsWith("unsigned")) list.append(...finding("Parity with live", gap ? "killed" : "paused", "author\u2019s claim", `${theirs}. By the platform: ${ours}.`));
+    else if (theirs) list.append(...finding("Parity with live", "killed", "worthless", theirs));
+    else list.append(...finding("Parity with live", "paused", "no certificate", "An operator makes one: tickhub parity --certify."));
+    return list;
+  }
+
+  function judge(p) {
+    dialog(`Judge ${p.name} on the hold-out?`, `It takes one of the looks at ${p.symbol}, once: the answer stands for ever.`, [],
+      "Judge", "resume", async () => {
+        try {
+          await ask(`strategies/${p.hash}/hold-out`, {});
+          toastUp(`${p.name} is being judged.`);
+        } catch (error) {
+          toastUp(`Not judged: ${error.message}`, true);
+          if (error instanceof Gone) return over(error.message);
+        }
+        await open(p.hash);
+      });
+  }
+
   async function open(hash) {
     chosen = hash;
     try {
@@ -83,14 +139,16 @@ function render({ el }) {
       const approve = h("button", { class: "act resume", onclick: () => consent(p), text: "Approve", disabled: own || s.status === "approved" });
       const reject = h("button", { class: "act kill", onclick: () => decline(p), text: s.status === "approved" ? "Withdraw" : "Reject" });
       detail.dataset.status = s.status;
+      detail.dataset.judging = (p.findings.hold_out || {}).verdict === "running" ? "yes" : "";
       detail.replaceChildren(
         h("h2", {}, `${p.name} `, h("span", { class: "count", text: hash.slice(0, 12) })),
+        h("h3", { text: "What the platform found" }), found(p), h("h3", { text: "What it is" }),
         h("dl", {},
           ...line("Author", p.author), ...line("Trades", `${p.symbol}, decides on each ${p.on === "tick" ? "tick" : `${p.on} bar`}`),
           ...line("Parameters", pairs(p.params)), ...line("Features", p.features.join("\n")),
           ...line("Reads from outside", p.channels.join(", ")), ...line("Models", pairs(p.models)), ...line("Size", p.sizing),
           ...line("Limits it asks for", pairs(p.limits)), ...line("Costs assumed", pairs(p.costs)),
-          ...line("Evidence", pairs(p.evidence)), ...line("Researched with", pairs(p.environment))),
+          ...line("Evidence, by its author", pairs(own_words(p.evidence))), ...line("Researched with", pairs(p.environment))),
         h("h3", { text: "Source" }), h("pre", { tabindex: "0", text: p.source }),
         h("p", { class: "none", hidden: !own, text: "You wrote this strategy; another admin must approve it." }),
         h("div", { class: "acts row" }, approve, reject));

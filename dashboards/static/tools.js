@@ -44,7 +44,9 @@ async function ask(path, body) {
   });
   const content = await answer.json().catch(() => ({}));
   if (answer.ok) return content;
-  const error = new (answer.status === 401 || (answer.status === 403 && content.error !== "role") ? Gone : Error)(
+  // A refusal with a code is about this one request; without one, or with "ended", the viewer is let in no more.
+  const gone = answer.status === 401 || (answer.status === 403 && (!content.error || content.error === "ended"));
+  const error = new (gone ? Gone : Error)(
     content.message || `the platform answered ${answer.status}`);
   error.code = content.error;
   error.status = answer.status;

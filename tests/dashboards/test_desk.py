@@ -173,6 +173,24 @@ def test_each_viewer_sees_the_own_tenants_desk(trader: Viewing, outsider: Viewin
     assert outsider.ask("me").json()["tenant"] == "other"
 
 
+def test_a_trader_who_logs_in_lands_on_the_desk(platform: Platform, engine: OneDeskEngine) -> None:
+    with httpx.Client(base_url=platform.url, follow_redirects=True, timeout=60, trust_env=False) as client:
+        client.get("/hub/login")
+        xsrf = str(client.cookies.get("_xsrf", path="/hub/"))
+        form = {"username": "trader", "password": platform.passwords["trader"].reveal(), "_xsrf": xsrf}
+        landed = client.post("/hub/login", params={"_xsrf": xsrf}, data=form)
+        assert (landed.status_code, landed.url.path) == (200, DESK)
+        assert "<title>Tickhub desk</title>" in landed.text
+
+
+def test_the_hold_out_is_asked_of_the_data_service_in_the_viewers_name(trader: Viewing, quant: Viewing) -> None:
+    refused = trader.tell(f"strategies/{'ab' * 32}/hold-out")
+    assert (refused.status_code, refused.json()["error"]) == (403, "role")
+    unknown = quant.tell(f"strategies/{'ab' * 32}/hold-out")
+    assert unknown.json()["error"] == "unknown_strategy"
+    assert quant.tell(f"strategies/{'ab' * 32}/hold-out/../x").status_code == 404
+
+
 def test_only_a_trader_or_admin_throws_a_switch(engine: OneDeskEngine, trader: Viewing, quant: Viewing) -> None:
     before = len(engine.told)
     refused = quant.tell("pause", {"reason": "no"})
