@@ -69,6 +69,8 @@ def consensus(
     from kernel_lib.agents.regimes import READS
     from kernel_lib.features.evaluated import Evaluated
 
+    if isinstance(models, str):
+        raise BadData(f"models must be a sequence of names, as in [{models!r}], it was the text {models!r}")
     panel = Orchestrator(tier, agents=agents, muted=muted, keep=0)
     inputs: dict[str, Any] = dict(panel_features((*panel.reads, *READS, "session"), bars))
     if calendar:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kernel_lib.agents.snapshot import Release
 from kernel_lib.errors import BadData
@@ -44,13 +44,21 @@ def read_calendar(content: bytes) -> tuple[Release, ...]:
     Raises
     ------
     BadData
-        A column is missing; a time without a zone, a country, an impact or a number that cannot be read, by line.
+        No bytes, or no UTF-8; a column is missing; a time without a zone, a country, an impact or a number that cannot
+        be read, by line.
 
     >>> (one,) = read_calendar(b"datetime_utc,event,country,impact\\n2019-02-01T13:30:00+00:00,NFP,US,high\\n")
     >>> one.currency, one.time_ns // 10**9
     ('USD', 1549027800)
     """
-    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    given: Any = content
+    if not isinstance(given, bytes | bytearray):
+        raise BadData(f"a calendar must be bytes, as Path(...).read_bytes() gives, it was {type(given).__name__}")
+    try:
+        text = given.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadData(f"a calendar must be UTF-8: {error}", source="calendar") from error
+    rows = csv.DictReader(io.StringIO(text))
     given = set(rows.fieldnames or ())
     if not {"datetime_utc", "event", "impact"} <= given or not {"country", "currency"} & given:
         raise BadData(

@@ -68,11 +68,11 @@ class ExecutionTiming(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             if rate < self.least_ticks:
                 scale = min(scale, 0.5)
                 slower.append(f"{rate:.2f} ticks a second")
-        ahead = minutes_ahead(reading)
+        ahead = minutes_ahead(reading, self.after_min)
         if ahead is not None:
             known += 1
             if -self.after_min <= ahead <= self.before_min:
-                stops.append(f"a release {f'in {ahead:.0f}' if ahead >= 0.0 else f'{-ahead:.0f} ago,'} min")
+                stops.append(f"a release {f'in {ahead:.0f} min' if ahead >= 0.0 else f'{-ahead:.0f} min ago'}")
         if known == 0:
             return reading.without("the moment cannot be judged")
         confidence = clip(known / 4.0, 0.0, 1.0)

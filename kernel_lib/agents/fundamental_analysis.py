@@ -71,20 +71,25 @@ class FundamentalAnalysis(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         return reading.finish(f"fundamentals {lean(direction)}: {', '.join(told[-3:])}{coming}", direction, confidence)
 
 
-def minutes_ahead(reading: Reading) -> float | None:
+def minutes_ahead(reading: Reading, after_min: float = 0.0) -> float | None:
     """Give the minutes to the next release of high impact, by the calendar or by its channel; None: not known.
 
-    Below 0 where the last one of the channel is past.
+    Below 0 for one that is past: of the calendar while it is at most ``after_min`` minutes ago, of the channel as long
+    as that tells it.
     """
     snapshot = reading.snapshot
     pair = (snapshot.symbol[:3], snapshot.symbol[-3:])
     now = snapshot.time_ns
-    ahead = [
+    times = [
         each.time_ns for each in snapshot.releases
-        if each.impact == "high" and each.known_ns <= now <= each.time_ns and (not pair[0] or each.currency in pair)
+        if each.impact == "high" and each.known_ns <= now and (not pair[0] or each.currency in pair)
     ]  # fmt: skip
-    if ahead:
-        return reading.note("minutes to release", (min(ahead) - now) / _MINUTE_NS)
+    past = max((each for each in times if each < now), default=None)
+    if past is not None and now - past <= after_min * _MINUTE_NS:
+        return reading.note("minutes to release", (past - now) / _MINUTE_NS)
+    ahead = min((each for each in times if each >= now), default=None)
+    if ahead is not None:
+        return reading.note("minutes to release", (ahead - now) / _MINUTE_NS)
     if "minutes_to_release" in snapshot.features:
         return reading.feature("minutes_to_release")
     return None

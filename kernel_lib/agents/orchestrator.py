@@ -7,6 +7,7 @@ is left out and named, and the others go on; so is one that overruns its time, w
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -96,7 +97,11 @@ class Orchestrator:
         keep: int = 256,
     ) -> None:
         held = tiers.tier(tier)
-        unknown = sorted(set(agents) - set(CATALOGUE))
+        for what, given in (("agents", agents), ("muted", muted)):
+            if isinstance(given, str):
+                raise BadData(f"{what} must be a sequence of names, as in [{given!r}], it was the text {given!r}")
+        muted = frozenset(muted)
+        unknown = sorted({*agents, *(muted - {each.key for each in extra})} - set(CATALOGUE))
         if unknown:
             raise BadData(f"an agent must be one of {', '.join(CATALOGUE)}; it was {', '.join(unknown)}")
         tiers.require_agents(held, list(agents))
@@ -107,9 +112,9 @@ class Orchestrator:
         if len(set(keys)) < len(keys):
             raise BadData(f"agents must have names of their own, they were {', '.join(keys)}")
         self.tier = held.name
-        self.muted = frozenset(muted)
+        self.muted = muted
         self.agents = tuple(each for each in together if each.key not in self.muted)
-        self.weights = dict(weights or {})
+        self.weights = _weights(weights or {})
         research = sum(each.group == "research" for each in self.agents)
         self.quorum = quorum_of(research) if quorum is None else quorum
         self._groups = {each.key: each.group for each in self.agents}
@@ -127,6 +132,9 @@ class Orchestrator:
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """Ask all agents and form the consensus; the same snapshot is not asked about twice."""
+        given: Any = snapshot
+        if not isinstance(given, Snapshot):
+            raise BadData(f"agents look at a Snapshot(time_ns=..., features=...), it was {type(given).__name__}")
         if not self._keep:
             return self._decide(snapshot)
         known = self._kept.get(snapshot.digest)
@@ -158,7 +166,7 @@ class Orchestrator:
 
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Begin a session with other weights; what was decided with the old ones is forgotten."""
-        self.weights = dict(weights)
+        self.weights = _weights(weights)
         self._kept.clear()
 
     def _decide(self, snapshot: Snapshot) -> Decision:
@@ -210,3 +218,10 @@ class Orchestrator:
             for each in snapshot.models
         )
         return msgspec.structs.replace(snapshot, models=models)
+
+
+def _weights(given: Mapping[str, Any]) -> dict[str, float]:
+    for name, weight in given.items():
+        if isinstance(weight, bool | str) or not 0.0 <= weight < 1e6:
+            raise BadData(f"a weight must be a number from 0, that of {name} was {weight!r}")
+    return {name: float(weight) for name, weight in given.items()}

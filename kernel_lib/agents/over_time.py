@@ -49,9 +49,12 @@ def votes_over_time(feature: "Evaluated", ticks: "Ticks") -> "VotesOverTime":
     BadData
         Another feature, one that reads from outside, or ticks within one bar.
     """
-    panel = feature.evaluator
+    panel = getattr(feature, "evaluator", None)
     if not isinstance(panel, Panel):
         raise BadData(f"votes are those of agents.consensus(...), it was {feature!r}")
+    given: Any = ticks
+    if "bid" not in (getattr(getattr(given, "dtype", None), "names", None) or ()):
+        raise BadData(f"votes are formed over ticks, as make_ticks gives them, not over {type(given).__name__}")
     outside = sorted({each.other for each in feature.inputs.values() if each.other is not None})
     if outside:
         raise BadData(f"recorded ticks do not hold {', '.join(outside)}; leave calendar and news out, or use a replay")

@@ -91,7 +91,7 @@ def should_trade(said: Consensus, snapshot: Snapshot, rules: TradeRules | None =
         against.append("no session is known to be open")
     if snapshot.portfolio is None or not snapshot.portfolio.risk_active:
         against.append("the desk's risk state is not known to be active")
-    ahead = minutes_ahead(Reading("should_trade", snapshot))
+    ahead = minutes_ahead(Reading("should_trade", snapshot), rules.after_min)
     if ahead is None:
         if rules.needs_calendar:
             against.append("no release ahead is known")

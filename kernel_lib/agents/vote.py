@@ -3,6 +3,7 @@
 import html
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -56,10 +57,11 @@ class Vote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, number, lowest in (
+        ranges: tuple[tuple[str, Any, float], ...] = (
             ("direction", self.direction, -1.0), ("confidence", self.confidence, 0.0), ("scale", self.scale, 0.0),
-        ):  # fmt: skip
-            if not lowest <= number <= 1.0:  # NaN fails it too
+        )  # fmt: skip
+        for name, number, lowest in ranges:
+            if isinstance(number, str) or not lowest <= number <= 1.0:  # NaN fails it too
                 raise BadData(f"{self.agent}: {name} must be from {lowest:g} to 1, it was {number!r}")
             if type(number) is not float:  # a numpy scalar or a whole number, which would be encoded otherwise
                 msgspec.structs.force_setattr(self, name, float(number))

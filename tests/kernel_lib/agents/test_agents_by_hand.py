@@ -6,7 +6,19 @@ import msgspec
 import pytest
 
 from kernel_lib import risk
-from kernel_lib.agents import CATALOGUE, Execution, Headline, ModelReport, Portfolio, Quality, Release, Snapshot, Vote
+from kernel_lib.agents import (
+    CATALOGUE,
+    Execution,
+    Headline,
+    ModelReport,
+    Orchestrator,
+    Portfolio,
+    Quality,
+    Release,
+    Snapshot,
+    Vote,
+    should_trade,
+)
 from tests.kernel_lib.agents.moments import HOUR, MINUTE, NOW, empty, full
 
 replace = msgspec.structs.replace
@@ -81,6 +93,25 @@ def test_a_release_ahead_keeps_out_of_the_market() -> None:
     assert not asked("execution_timing", elsewhere).veto
     not_told = replace(full(), features={**full().features, "minutes_to_release": -2.0}, releases=())
     assert asked("execution_timing", not_told).veto
+
+
+def test_a_release_just_past_keeps_out_of_the_market_by_the_calendar_too() -> None:
+    def after(minutes: float, *, later: float = 60.0) -> Snapshot:
+        told = (
+            Release(time_ns=NOW - int(minutes * MINUTE), currency="USD", name="NFP"),
+            Release(time_ns=NOW + int(later * MINUTE), currency="EUR", name="ECB"),
+        )
+        return replace(full(), releases=told)
+
+    two = asked("execution_timing", after(2.0))
+    assert two.veto
+    assert "a release 2 min ago" in two.reason
+    assert asked("execution_timing", after(5.0)).veto
+    assert not asked("execution_timing", after(5.5)).veto
+    assert "next release in 60 min" in asked("fundamental_analysis", after(2.0)).reason
+    said = Orchestrator("enterprise", muted=["execution_timing"]).decide(after(2.0)).consensus
+    assert "a release is 2 min past" in should_trade(said, after(2.0)).against
+    assert "a release is" not in " ".join(should_trade(said, after(6.0)).against)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,24 @@ def test_the_consensus_gives_the_same_run_in_the_loop_and_tick_by_tick(tier: str
     assert evaluator(panel).state() == kept
 
 
+def test_what_the_agents_lack_in_a_step_they_name() -> None:
+    panel = agents.consensus("enterprise", bars="1m", symbol="EURUSD")
+    run = replay(follower(panel), walk(4_000), progress=False)
+    assert run.book.numbers["n_orders"] > 3
+    decision = evaluator(panel).decision
+    assert decision is not None
+    said = {each.agent: each for each in decision.votes}
+    for agent, what in {
+        "execution_quality": "no order yet to judge by", "system_health": "the machine's state is not known",
+        "model_drift": "no model is in use", "news_sentiment": "no news to go by",
+        "fundamental_analysis": "no surprise",
+    }.items():  # fmt: skip
+        assert said[agent].reason.startswith(what)
+        assert (said[agent].confidence, said[agent].scale) == (0.0, 1.0)
+    assert said["performance_analysis"].number["trades"] == 0.0
+    assert "overlap" not in said["portfolio_optimization"].number
+
+
 def test_weights_change_between_days_and_never_within_one() -> None:
     panel = agents.consensus("enterprise", bars="1m")
     held: dict[int, set[tuple[tuple[str, float], ...]]] = {}
