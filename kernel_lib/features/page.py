@@ -81,7 +81,8 @@ The tests compare every indicator with those of others. Where theirs start or co
   the same row.
 - **Stock.Indicators.** `aroon`: of equal extremes theirs counts the oldest, ours and TA-Lib the newest.
   `parabolic_sar`: theirs shows nothing before the first turn and lets a turning bar reach beyond the stop.
-  `donchian`: theirs leaves the newest bar out.
+  `donchian`: theirs leaves the newest bar out. `ichimoku`, `stoch_rsi`, `keltner`: the rows that its tests state, to
+  the digits stated; `stoch_rsi` is slow by default as theirs and a chart's, TA-Lib's STOCHRSI is `smooth=1`.
 - **Tulip.** `ema`, `macd`: started with the first price; equal once bars that stand still go before. `atr`: the
   first bar counts as a range, likewise. `dema`, `tema`, `trix`: the second average starts from its first input.
   `adx`: one change less at the start. `parabolic_sar`: another first side. `volatility` is a deviation around the
@@ -91,8 +92,8 @@ The tests compare every indicator with those of others. Where theirs start or co
   Of `cs-kc` only the middle line is compared. `cs-vwap` is a rolling
   mean over 14 days, our `tick_mean`.
 - **pandas, NumPy, the zone database.** `rank`, `minmax`, `tick_mean`, `realised_volatility`, `parkinson`,
-  `garman_klass`, `return_autocorrelation`, `tick_imbalance`, `ichimoku`, `keltner`, `spread_zscore`, `session`: no
-  reference library has them in this form; they are held to their formula.
+  `garman_klass`, `return_autocorrelation`, `tick_imbalance`, `spread_zscore`, `session`: no reference library has
+  them in this form; they are held to their formula.
 - **hmmlearn, scikit-learn.** `regime`: the filtered probabilities are those that `predict_proba` gives for the last
   row of every beginning of the series.
 """

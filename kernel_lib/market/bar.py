@@ -51,7 +51,8 @@ def bar_length_ns(length: str) -> int:
     >>> bar_length_ns("5m")
     300000000000
     """
-    found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", length)
+    given: object = length
+    found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", given) if isinstance(given, str) else None
     if not found:
         raise BadData(f"a bar length must be a number and one of s, m, h, d such as '5m', it was {length!r}")
     length_ns = int(found[1]) * _UNIT_NS[found[2]]

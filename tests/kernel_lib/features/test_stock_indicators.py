@@ -171,10 +171,10 @@ def test_a_window_that_is_no_whole_number_is_refused(bad: object) -> None:
         f.ema(bad)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("bad", ["x", "0m", "5", "-1m", "8d", "1.5h"])
-def test_a_bar_length_that_is_none_is_refused(bad: str) -> None:
+@pytest.mark.parametrize("bad", ["x", "0m", "5", "-1m", "8d", "1.5h", 5, 300.0, b"5m"])
+def test_a_bar_length_that_is_none_is_refused(bad: object) -> None:
     with pytest.raises(BadData):
-        f.rsi(14, bars=bad)
+        f.rsi(14, bars=bad)  # type: ignore[arg-type]
 
 
 def test_a_series_without_a_close_is_refused() -> None:
