@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kernel_lib.backtest.replay import Replay, replay
 
 if TYPE_CHECKING:
+    from kernel_lib.backtest.account_replay import Member, replay_account
+    from kernel_lib.backtest.account_result import AccountReplay
     from kernel_lib.backtest.costs import cost_sensitivity
     from kernel_lib.backtest.monte_carlo import monte_carlo_returns, monte_carlo_trades
     from kernel_lib.backtest.monte_carlo_prices import monte_carlo_prices
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from kernel_lib.backtest.vectorbt_bridge import from_signals, to_vectorbt
 
 __all__ = [
+    "AccountReplay",
     "EngineSide",
+    "Member",
     "Parity",
     "Quota",
     "Replay",
@@ -33,10 +37,12 @@ __all__ = [
     "parity",
     "price",
     "replay",
+    "replay_account",
     "to_vectorbt",
 ]
 
 _LATER = {
+    "AccountReplay": "account_result", "Member": "account_replay", "replay_account": "account_replay",
     "EngineSide": "parity_run", "Parity": "parity_run", "parity": "parity_run",
     "Quota": "sweep_price", "Report": "report", "compare": "report", "cost_sensitivity": "costs",
     "from_signals": "vectorbt_bridge", "monte_carlo_prices": "monte_carlo_prices",
