@@ -125,6 +125,9 @@ class Orchestrator:
         self._keep = keep
         self._kept: OrderedDict[str, Decision] = OrderedDict()
 
+    def __repr__(self) -> str:
+        return f"<Orchestrator {self.tier}: {', '.join(each.key for each in self.agents)}>"
+
     @property
     def reads(self) -> tuple[str, ...]:
         """Labels of the features that its agents look at."""

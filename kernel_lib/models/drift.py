@@ -109,8 +109,15 @@ def _verdict(n_rows: int, stability: dict[str, float], expected: float) -> str:
 class ErrorDrift:
     """Watch a stream of losses for a change of level, with river's ADWIN and Page-Hinkley test.
 
-    ADWIN (Bifet and Gavalda, 2007) keeps a window that it cuts where two parts of it differ; Page-Hinkley (1954) adds
-    up what lies above the mean and speaks of a rise alone.
+    ADWIN (Bifet and Gavalda, 2007) keeps a window that it cuts where two parts of it differ, be it up or down;
+    Page-Hinkley (1954) adds up what lies above the mean and speaks of a rise alone.
+
+    Attributes
+    ----------
+    seen : int
+        Losses looked at.
+    changes : list of (int, str)
+        After how many losses which test saw a change: ``adwin``, ``page-hinkley``, or ``adwin, for the better``.
 
     Parameters
     ----------
@@ -145,9 +152,11 @@ class ErrorDrift:
         self.seen += 1
         found = False
         for name, test in (("adwin", self._adwin), ("page-hinkley", self._page_hinkley)):
+            before = self._adwin.estimation
             test.update(loss)  # type: ignore[no-untyped-call]
             if test.drift_detected:
-                self.changes.append((self.seen, name))
+                fell = name == "adwin" and self._adwin.estimation < before
+                self.changes.append((self.seen, f"{name}, for the better" if fell else name))
                 found = True
         return found
 
@@ -157,4 +166,5 @@ class ErrorDrift:
         if not self.changes:
             return f"no change of the errors in {self.seen} outcomes"
         at, name = self.changes[-1]
-        return f"the errors changed {len(self.changes)} times in {self.seen} outcomes, last at {at} ({name}); refit it"
+        advice = "nothing to refit for" if name.endswith("better") else "refit it"
+        return f"the errors changed {len(self.changes)} times in {self.seen} outcomes, last at {at} ({name}); {advice}"

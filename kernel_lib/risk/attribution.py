@@ -6,12 +6,11 @@ chapter 7; Tasche 1999). A negative part is a hedge: more of it would lower the 
 
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, amounts, complete, floats, table
-from kernel_lib.risk.shown import fraction_pct, money, rows_html
+from kernel_lib.risk.shown import Shown, Table, fraction_pct, money
 from kernel_lib.risk.var import check_confidence, normal_value_at_risk
 
 __all__ = ["Attribution", "expected_shortfall_parts", "value_at_risk_parts"]
@@ -19,7 +18,7 @@ __all__ = ["Attribution", "expected_shortfall_parts", "value_at_risk_parts"]
 _SLACK = 1e-9
 
 
-class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+class Attribution(Shown, frozen=True, kw_only=True):
     """Parts of a risk by instrument.
 
     Parameters
@@ -41,10 +40,10 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
         """Parts over the total; NaN without any risk."""
         return self.parts / self.total if self.total else np.full(len(self.parts), np.nan)
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         order = np.argsort(-self.parts)
         rows = [[self.names[i], money(float(self.parts[i])), fraction_pct(float(self.shares[i]))] for i in order]
-        return rows_html(f"{self.measure}: {money(self.total)}", ("", "part", "share"), rows)
+        return (f"{self.measure}: {money(self.total)}", ("", "part", "share"), rows)
 
     def plot(self) -> Any:
         """Draw the parts; give the matplotlib Figure."""

@@ -7,19 +7,18 @@ scikit-learn; with few observations it is the only one of the three that can alw
 
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, floats, table
-from kernel_lib.risk.shown import rows_html
+from kernel_lib.risk.shown import Shown, Table
 
 __all__ = ["Comovement", "comovement", "correlated_exposure", "covariance", "to_correlation"]
 
 CovarianceMethod = Literal["sample", "ewma", "ledoit_wolf"]
 
 
-class Comovement(msgspec.Struct, frozen=True, kw_only=True):
+class Comovement(Shown, frozen=True, kw_only=True):
     """Volatilities and correlations of instruments.
 
     Parameters
@@ -47,9 +46,9 @@ class Comovement(msgspec.Struct, frozen=True, kw_only=True):
         rest = self.correlation[~np.eye(n, dtype=bool)]
         return float(rest.mean()) if rest.size else float("nan")
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         rows = [[name, *(f"{c:.2f}" for c in row)] for name, row in zip(self.names, self.correlation, strict=True)]
-        return rows_html(f"Correlation of returns ({self.method})", ("", *self.names), rows)
+        return (f"Correlation of returns ({self.method})", ("", *self.names), rows)
 
     def plot(self) -> Any:
         """Draw the correlations as a heat map; give the matplotlib Figure."""

@@ -6,13 +6,12 @@ conditional drawdown at risk) are positive. The peak includes the capital at the
 
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.risk.growth import growth_path
 from kernel_lib.risk.series import Floats, complete, each_column, number, series
-from kernel_lib.risk.shown import as_html, fraction_pct
+from kernel_lib.risk.shown import Shown, Table, fraction_pct
 
 __all__ = [
     "DrawdownReport",
@@ -143,7 +142,7 @@ def drawdown_control(drawdown: float, limit: float, *, start: float = 0.5) -> fl
     return float(min(1.0, max(0.0, (1.0 - used) / (1.0 - start))))
 
 
-class DrawdownReport(msgspec.Struct, frozen=True, kw_only=True):
+class DrawdownReport(Shown, frozen=True, kw_only=True):
     """Drawdown of a track record, as fractions and periods.
 
     Parameters
@@ -171,8 +170,8 @@ class DrawdownReport(msgspec.Struct, frozen=True, kw_only=True):
     pain_index: float
     conditional_95: float
 
-    def _repr_html_(self) -> str:
-        return as_html("Drawdown", [
+    def _table(self) -> Table:
+        return ("Drawdown", (), [
             ("maximum", fraction_pct(self.max_drawdown)), ("peak at", self.peak), ("trough at", self.trough),
             ("recovered at", "not yet" if self.recovery is None else self.recovery),
             ("longest under water, periods", self.longest_periods), ("ulcer index", fraction_pct(self.ulcer_index)),

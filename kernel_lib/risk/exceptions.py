@@ -6,12 +6,11 @@ committee's traffic light (1996) sorts 250 days at 99 percent into green, yellow
 
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import complete
-from kernel_lib.risk.shown import as_html
+from kernel_lib.risk.shown import Shown, Table
 from kernel_lib.risk.var import check_confidence
 
 __all__ = ["ExceptionsReport", "value_at_risk_exceptions"]
@@ -19,7 +18,7 @@ __all__ = ["ExceptionsReport", "value_at_risk_exceptions"]
 _GREEN, _YELLOW = 0.95, 0.9999
 
 
-class ExceptionsReport(msgspec.Struct, frozen=True, kw_only=True):
+class ExceptionsReport(Shown, frozen=True, kw_only=True):
     """How often losses went beyond a value at risk.
 
     Parameters
@@ -46,8 +45,8 @@ class ExceptionsReport(msgspec.Struct, frozen=True, kw_only=True):
     light: str
     exceptions: Any
 
-    def _repr_html_(self) -> str:
-        return as_html("Exceptions of a value at risk", [
+    def _table(self) -> Table:
+        return ("Exceptions of a value at risk", (), [
             ("periods", f"{self.n_periods:,}"), ("exceptions", self.n_exceptions),
             ("expected", f"{self.expected:.1f}"), ("Kupiec, chance", self.kupiec_p),
             ("Christoffersen, chance", self.christoffersen_p), ("traffic light", self.light),

@@ -8,19 +8,18 @@ legs are added up by currency, and valued in the account's currency.
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known
 from kernel_lib.risk.series import complete, number
-from kernel_lib.risk.shown import fraction_pct, money, rows_html
+from kernel_lib.risk.shown import Shown, Table, fraction_pct, money
 
 __all__ = ["Exposure", "concentration", "currency_rates", "exposure", "instrument_exposures"]
 
 
-class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+class Exposure(Shown, frozen=True, kw_only=True):
     """Exposure of an account, in its currency; long positive, short negative.
 
     Parameters
@@ -52,14 +51,14 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
         """The currency with the largest exposure and that exposure; None without positions."""
         return max(self.by_currency.items(), key=lambda item: abs(item[1]), default=None)
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         total = sum(map(abs, self.by_currency.values())) or 1.0
         rows = [
             [name, money(amount, self.currency), fraction_pct(abs(amount) / total)]
             for name, amount in sorted(self.by_currency.items(), key=lambda item: -abs(item[1]))
         ]
         rows += [["gross", money(self.gross, self.currency), f"leverage {self.leverage:.2f}"]]
-        return rows_html("Exposure by currency", ("currency", "net", "share"), rows)
+        return ("Exposure by currency", ("currency", "net", "share"), rows)
 
     def plot(self) -> Any:
         """Draw the exposure by currency; give the matplotlib Figure."""

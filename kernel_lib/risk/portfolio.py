@@ -2,17 +2,16 @@
 
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from kernel_lib.risk.expected import Expected
 from kernel_lib.risk.series import Floats, over
-from kernel_lib.risk.shown import fraction_pct, rows_html
+from kernel_lib.risk.shown import Shown, Table, fraction_pct
 
 __all__ = ["Portfolio", "portfolio"]
 
 
-class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
+class Portfolio(Shown, frozen=True, kw_only=True):
     """Weights, and what they are expected to bring in the span of the inputs.
 
     Parameters
@@ -40,14 +39,14 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
             name: float(weight) for name, weight in zip(self.names, self.weights, strict=True) if abs(weight) >= cutoff
         }
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         order = np.argsort(-np.abs(self.weights))
         rows = [[self.names[i], fraction_pct(self.weights[i]), fraction_pct(self.risk_shares[i])] for i in order]
         title = (
             f"Expected return {fraction_pct(self.expected_return)}, volatility {fraction_pct(self.volatility)}, "
             f"Sharpe {self.sharpe_ratio:.2f}"
         )
-        return rows_html(title, ("", "weight", "share of risk"), rows)
+        return (title, ("", "weight", "share of risk"), rows)
 
     def plot(self) -> Any:
         """Draw weights beside shares of risk; give the matplotlib Figure."""

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from kernel_lib.errors import BadData
 from kernel_lib.risk.filtered import filtered_expected_shortfall, filtered_value_at_risk
 from kernel_lib.risk.series import Floats
-from kernel_lib.risk.shown import fraction_pct, money, rows_html
+from kernel_lib.risk.shown import Shown, Table, fraction_pct, money
 from kernel_lib.risk.var import (
     expected_shortfall,
     modified_value_at_risk,
@@ -30,7 +31,7 @@ class TailRisk(msgspec.Struct, frozen=True, kw_only=True):
     expected_shortfall: float
 
 
-class RiskReport(msgspec.Struct, frozen=True, kw_only=True):
+class RiskReport(Shown, frozen=True, kw_only=True):
     """Tail risk by method.
 
     Parameters
@@ -51,17 +52,21 @@ class RiskReport(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
 
     def at(self, method: str, confidence: float) -> TailRisk:
-        """Give one method's figures."""
-        return next(each for each in self.tails if (each.method, each.confidence) == (method, confidence))
+        """Give one method's figures; a method or confidence that was not asked for is :class:`BadData`."""
+        found = [each for each in self.tails if (each.method, each.confidence) == (method, confidence)]
+        if not found:
+            known = ", ".join(f"{each.method} at {each.confidence:g}" for each in self.tails)
+            raise BadData(f"the report holds {known}; it has no {method!r} at {confidence!r}")
+        return found[0]
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         show = (lambda number: money(number, self.currency)) if self.currency else fraction_pct
         rows = [
             [each.method, f"{100 * each.confidence:g} %", show(each.value_at_risk), show(each.expected_shortfall)]
             for each in self.tails
         ]
         title = f"Loss over {self.horizon:g} period{'s' * (self.horizon != 1)}, from {len(self.gains):,} observations"
-        return rows_html(title, ("method", "confidence", "value at risk", "expected shortfall"), rows)
+        return (title, ("method", "confidence", "value at risk", "expected shortfall"), rows)
 
     def plot(self) -> Any:
         """Draw the distribution of gains with the historical figures; give the matplotlib Figure."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import amounts, number, table
-from kernel_lib.risk.shown import fraction_pct, money, rows_html
+from kernel_lib.risk.shown import Shown, Table, fraction_pct, money
 
 __all__ = ["SHOCKS", "Scenario", "StressReport", "shock", "stress_report", "worst_days"]
 
@@ -52,7 +52,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     by_name: dict[str, float]
 
 
-class StressReport(msgspec.Struct, frozen=True, kw_only=True):
+class StressReport(Shown, frozen=True, kw_only=True):
     """Outcomes from the worst to the mildest.
 
     Parameters
@@ -72,7 +72,7 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
         """The scenario that loses most."""
         return self.scenarios[0]
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         rows = []
         for each in self.scenarios:
             hurt = min(each.by_name.items(), key=lambda item: item[1], default=("", 0.0))
@@ -80,7 +80,7 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
                 [each.name, money(each.gain, self.currency), fraction_pct(each.gain / self.equity),
                  f"{hurt[0]} {money(hurt[1])}" if hurt[1] < 0 else ""]
             )  # fmt: skip
-        return rows_html("Stress", ("scenario", "gain", "of equity", "hurts most"), rows)
+        return ("Stress", ("scenario", "gain", "of equity", "hurts most"), rows)
 
     def plot(self) -> Any:
         """Draw the outcomes; give the matplotlib Figure."""

@@ -66,6 +66,16 @@ def test_errors_that_rise_are_noticed_soon_and_steady_ones_never() -> None:
     assert watch.update(float("nan")) is False
 
 
+def test_errors_that_fall_are_no_ground_to_refit() -> None:
+    watch = ErrorDrift()
+    for each in RANDOM.random(1_000) < 0.7:
+        watch.update(float(each))
+    found = [watch.update(float(each)) for each in RANDOM.random(1_000) < 0.2]
+    assert any(found)
+    assert {name for _, name in watch.changes} == {"adwin, for the better"}
+    assert watch.verdict.endswith("nothing to refit for")
+
+
 def test_thresholds_out_of_range_are_refused() -> None:
     with pytest.raises(BadData):
         ErrorDrift(confidence=0.0)
