@@ -49,6 +49,7 @@ from kernel_lib.passport import (
     MAX_BUNDLE_BYTES,
     Approval,
     Passport,
+    check_mode,
     decode_passport,
     for_reading,
     sign_approval,
@@ -196,6 +197,7 @@ class _Approve(_Api):
         if bundle is None:
             raise Refused("unknown_strategy", f"no strategy {bundle_hash[:12]} of this tenant")
         passport = decode_passport(bundle)
+        check_mode(passport, wish.mode)
         limits, most_lots = wish.limits or passport.limits, caller.tier.max_position_lots
         if most_lots is not None and limits.max_lots > most_lots:
             raise Refused(

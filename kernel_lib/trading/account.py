@@ -167,6 +167,7 @@ def make_rules(
     r["margin_minor_per_unit"], r["margin_by_price"] = margin, by_price
     r["stop_out_fraction"] = account.stop_out_fraction
     r["margin_call_fraction"] = account.margin_call_fraction
+    r["stops_level_points"] = instrument.stops_level_points
     r["tick_points"] = max(1, round(instrument.tick_size / instrument.point))
     r["hedging"] = account.hedging
     r["max_units"] = math.floor(min(limits.max_lots, instrument.max_lots) / instrument.lot_step + 1e-9)

@@ -98,6 +98,7 @@ class Reason(IntEnum):
     TRAILING_STOP = 23
     ORDER_GONE = 24
     PAPER_ONLY = 25
+    STOPS_LEVEL = 26
 
 
 class OrderType(IntEnum):
@@ -197,6 +198,7 @@ RULES = np.dtype(
         ("slippage_points", "<i8"),
         ("slippage_random_points", "<i8"),
         ("seed", "<u8"),
+        ("stops_level_points", "<i8"),
     ]
 )
 

@@ -3,7 +3,9 @@
 What is sent arrives after the latency: a deal fills, an order is placed, changed or taken back. A buy limit fills when
 the ask is at its price or below, a buy stop when the ask is at its price or above; sells likewise on the bid. A limit
 order fills at the quote, which is its price or better; a stop order at the quote with the slippage of a deal; a
-stop-limit order becomes a limit order when its stop is met. A gap fills at the gap's quote.
+stop-limit order becomes a limit order when its stop is met. A gap fills at the gap's quote. What arrives nearer to the
+quote than the instrument's stops level is rejected, as in MetaTrader 5; an order that was to be changed rests on as it
+was.
 
 An order is there to reach a target: should the position have changed meanwhile, less is filled, or nothing. What stands
 against it is closed first, on hedging accounts the oldest first.
@@ -23,6 +25,7 @@ _CANCELLED, _EXPIRED, _TRIGGERED = int(Kind.CANCELLED), int(Kind.EXPIRED), int(K
 _DEAL, _PLACE, _MODIFY, _CANCEL = int(Errand.DEAL), int(Errand.PLACE), int(Errand.MODIFY), int(Errand.CANCEL)
 _LIMIT, _STOP_LIMIT = int(OrderType.LIMIT), int(OrderType.STOP_LIMIT)
 _ORDER_GONE, _NO_MARGIN = int(Reason.ORDER_GONE), int(Reason.NO_MARGIN)
+_STOPS_LEVEL = int(Reason.STOPS_LEVEL)
 _ACTIVE, _PAUSED = int(State.ACTIVE), int(State.PAUSED)
 _IS_PAUSED, _IS_KILLED, _DAILY_LOSS = int(Reason.PAUSED), int(Reason.KILLED), int(Reason.DAILY_LOSS)
 
@@ -164,6 +167,23 @@ def run_resting(s: Arrays, time_ns: int) -> None:
     _fill_resting(s, points, time_ns)
 
 
+@njit(types.boolean(arrays_type, _i8), cache=True, nogil=True)
+def _too_near(s: Arrays, k: int) -> bool:
+    """Say whether what errand ``k`` asks for is within the stops level: its price of the quote, its stops of its price."""
+    level = s.rules[0].stops_level_points
+    if level == 0:
+        return False
+    b = s.book[0]
+    w = s.working[k]
+    away = (w.points - (b.ask_points if w.side > 0 else b.bid_points)) * w.side
+    if w.order_type == _LIMIT:
+        away = -away
+    entry = w.limit_points if w.order_type == _STOP_LIMIT else w.points
+    stop_near = w.stop_points > 0 and (entry - w.stop_points) * w.side < level
+    take_near = w.take_points > 0 and (w.take_points - entry) * w.side < level
+    return away < level or stop_near or take_near
+
+
 @njit(types.void(arrays_type, _i8, _i8), cache=True, nogil=True)
 def _arrive(s: Arrays, k: int, time_ns: int) -> None:
     """Do at the broker what errand ``k`` asks about the resting order."""
@@ -182,6 +202,15 @@ def _arrive(s: Arrays, k: int, time_ns: int) -> None:
         drop_working(s, k)
         _say(s, _CANCELLED, reason, time_ns)
         _clear(s)
+        return
+    if _too_near(s, k):
+        emit(
+            s, _REJECTED, _STOPS_LEVEL, time_ns, w.side, w.order_type, w.order_id, 0, w.units, w.points, w.stop_points,
+            w.take_points, 0, 0, 0, 0, float(w.limit_points), 0.0,
+        )  # fmt: skip
+        b.n_rejected += 1
+        b.lapsed = 1
+        drop_working(s, k)
         return
     b.rest_type = w.order_type
     b.rest_order_id = w.order_id

@@ -129,6 +129,21 @@ def test_limits_above_the_tier_are_refused(
     assert (refused.status_code, refused.json()["error"]) == (403, "tier_lots")
 
 
+def test_what_runs_on_paper_only_is_not_approved_for_a_terminal(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]
+) -> None:
+    client, tenant = api[0], tenants["pro"]
+    bundle = msgspec.structs.replace(
+        decode_passport(bundle_of(tenant, f"{tenant}-quant", "trails")), evidence={"paper_only": "a trailing stop"}
+    ).encode()
+    sent = client.post(f"{PREFIX}/strategies", content=bundle, headers=token(f"{tenant}-quant"))
+    approve = f"{PREFIX}/strategies/{sent.json()['hash']}/approve"
+    refused = client.post(approve, json={"mode": "mt5", "agent": "a"}, headers=token(f"{tenant}-admin"))
+    assert (refused.status_code, refused.json()["error"]) == (403, "paper_only")
+    assert "a trailing stop" in refused.json()["message"]
+    assert client.post(approve, json={"mode": "paper"}, headers=token(f"{tenant}-admin")).status_code == 200
+
+
 def test_another_tenant_cannot_touch_a_strategy(
     api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]
 ) -> None:

@@ -1,9 +1,11 @@
 """Resting orders, trailing stops, margin call and stop-out by hand: a EURUSD point on a lot is a dollar."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from kernel_lib.errors import Misconfigured
+from kernel_lib.market.instrument import EURUSD
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import Control, Kind, OrderType, Reason, State, Status
@@ -55,6 +57,46 @@ def test_an_order_fills_when_its_side_of_the_quote_comes_to_it(
     assert (rows[-1]["points"], rows[-1]["time_ns"], rows[-1]["units"]) == (fill, MONDAY_NS + 2 * SECOND_NS, 10)
     assert book.numbers["long_units"] - book.numbers["short_units"] == units
     assert book.numbers["rest_type"] == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "units", "price"),
+    [(LIMIT, 10, 109_981), (LIMIT, -10, 110_029), (STOP, 10, 110_039), (STOP, -10, 109_971)],
+)
+def test_an_order_nearer_to_the_quote_than_the_brokers_stops_level_is_rejected(
+    order: OrderType, units: int, price: int
+) -> None:
+    contract = msgspec.structs.replace(EURUSD, stops_level_points=30)
+    book = Book(contract, AccountConfig(), WIDE, FREE)
+    tick(book, 0, 1.10000, 1.10010)
+    ask(book, order, units, price)
+    rejected = only(book.drain(), Kind.REJECTED)
+    assert rejected["reason"].tolist() == [int(Reason.STOPS_LEVEL)]
+    assert rejected["points"].tolist() == [price]
+    assert book.numbers["rest_type"] == 0
+    ask(book, order, units, price)  # the same once more is not sent again
+    assert len(book.drain()) == 0
+    away = 1 if (order is STOP) == (units > 0) else -1
+    ask(book, order, units, price + away)
+    assert kinds(book.drain())[-1] == "ACCEPTED"
+
+
+def test_a_change_to_a_price_within_the_stops_level_leaves_the_order_where_it_was() -> None:
+    book = Book(msgspec.structs.replace(EURUSD, stops_level_points=30), AccountConfig(), WIDE, FREE)
+    tick(book, 0, 1.10000, 1.10010)
+    ask(book, LIMIT, 10, 109_900)
+    ask(book, LIMIT, 10, 110_000)
+    assert book.drain()[-1]["reason"] == int(Reason.STOPS_LEVEL)
+    assert book.numbers["rest_points"] == 109_900
+
+
+def test_a_stop_nearer_to_its_orders_price_than_the_stops_level_is_rejected() -> None:
+    book = Book(msgspec.structs.replace(EURUSD, stops_level_points=30), AccountConfig(), WIDE, FREE)
+    tick(book, 0, 1.10000, 1.10010)
+    ask(book, LIMIT, 10, 109_900, stop=29)
+    assert book.drain()[-1]["reason"] == int(Reason.STOPS_LEVEL)
+    ask(book, LIMIT, 10, 109_900, stop=30)
+    assert kinds(book.drain())[-1] == "ACCEPTED"
 
 
 def test_slippage_is_on_top_of_a_stop_order_and_not_of_a_limit() -> None:
