@@ -13,7 +13,7 @@ NOTEBOOKS = sorted(GUIDE.glob("*.py"))
 
 
 def test_the_guide_is_complete() -> None:
-    assert [each.stem[:2] for each in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07", "08", "09"]
+    assert [each.stem[:2] for each in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11"]
 
 
 @pytest.mark.flow
