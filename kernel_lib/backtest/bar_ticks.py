@@ -27,12 +27,29 @@ from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
 from kernel_lib.market.tick import TICK, Ticks
 
-__all__ = ["check_bars", "ticks_from_bars"]
+__all__ = ["check_bars", "ticks_from_bars", "ticks_to_replay"]
 
 _MINUTE_NS = 60 * 10**9
 #: More than a market has ever quoted in a bar that is worth walking through; above it, it counts shares, not ticks.
 _MAX_TICKS = 100_000
 _SUPPORT = 11
+
+
+def ticks_to_replay(
+    ticks: Ticks | Bars, mode: Literal["ticks", "m1", "open"], instrument: Instrument, spread_points: int | None
+) -> Ticks:
+    """Give what a run in ``mode`` goes over: the ticks themselves, or what :func:`ticks_from_bars` makes of bars.
+
+    Raises
+    ------
+    BadData
+        Bars without a mode of bars, or what :func:`ticks_from_bars` refuses.
+    """
+    if mode != "ticks":
+        return ticks_from_bars(ticks, mode, instrument=instrument, spread_points=spread_points)
+    if isinstance(ticks, np.ndarray) and ticks.dtype == BAR:
+        raise BadData('bars are replayed with mode="m1" or mode="open", it was "ticks"')
+    return ticks
 
 
 def ticks_from_bars(

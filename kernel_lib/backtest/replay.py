@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.backtest import counting
-from kernel_lib.backtest.bar_ticks import ticks_from_bars
+from kernel_lib.backtest.bar_ticks import ticks_to_replay
 from kernel_lib.backtest.checked import check_lengths, check_ticks
 from kernel_lib.backtest.leak_first import check_first_use
 from kernel_lib.backtest.loop import EQUITY, MAX_POINTS, interval_of, loop_of, sample_at
 from kernel_lib.backtest.outside import outside_events
-from kernel_lib.errors import BadData
-from kernel_lib.market.bar import BAR, Bars
+from kernel_lib.market.bar import Bars
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
 from kernel_lib.market.tick import Ticks
@@ -153,10 +152,7 @@ def replay(
     """
     counting.require_seconds()
     contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
-    if mode != "ticks":
-        ticks = ticks_from_bars(ticks, mode, instrument=contract, spread_points=spread_points)
-    elif isinstance(ticks, np.ndarray) and ticks.dtype == BAR:
-        raise BadData('bars are replayed with mode="m1" or mode="open", it was "ticks"')
+    ticks = ticks_to_replay(ticks, mode, contract, spread_points)
     check_ticks(ticks)
     if params:
         strategy = strategy.with_params(**params)

@@ -14,16 +14,18 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from kernel_lib.backtest.bar_ticks import ticks_to_replay
 from kernel_lib.backtest.counting import count_sets
 from kernel_lib.backtest.grid import Grid, check_names, parameter_sets
 from kernel_lib.backtest.sweep_engine import Engine, empty_totals
 from kernel_lib.backtest.sweep_lanes import run_sets
 from kernel_lib.backtest.sweep_result import Sweep
 from kernel_lib.errors import Misconfigured
+from kernel_lib.market.bar import Bars
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
 from kernel_lib.market.tick import Ticks
@@ -38,9 +40,11 @@ __all__ = ["sweep"]
 
 def sweep(
     strategy: Strategy,
-    ticks: Ticks,
+    ticks: Ticks | Bars,
     grid: Grid,
     *,
+    mode: Literal["ticks", "m1", "open"] = "ticks",
+    spread_points: int | None = None,
     instrument: Instrument | str = "EURUSD",
     account: AccountConfig | None = None,
     limits: RiskLimits | None = None,
@@ -57,7 +61,9 @@ def sweep(
     Parameters
     ----------
     strategy : Strategy
-    ticks : ndarray of TICK, shape (n_ticks,)
+    ticks : ndarray of TICK, shape (n_ticks,), or of BAR, shape (n_bars,)
+    mode, spread_points
+        How bars are run over, as for :func:`~kernel_lib.backtest.replay.replay`.
     grid : mapping of str to values, or sequence of mappings
         Every combination, or the sets themselves; :func:`~kernel_lib.backtest.grid.random_sets` draws some.
     instrument, account, limits, costs, outside
@@ -89,6 +95,7 @@ def sweep(
         The quota does not cover it.
     """
     contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
+    ticks = ticks_to_replay(ticks, mode, contract, spread_points)
     sets = parameter_sets(grid)
     check_names(strategy, sets)
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.backtest.bar_ticks import ticks_to_replay
 from kernel_lib.backtest.counting import count_sets, require_seconds
 from kernel_lib.backtest.grid import Grid
 from kernel_lib.backtest.sweep_engine import Engine
@@ -21,6 +22,7 @@ from kernel_lib.backtest.sweep_result import Sweep, score_sign
 from kernel_lib.backtest.sweep_search import Search, chosen_row, evaluated, searched
 from kernel_lib.backtest.sweep_totals import joined_totals, statistics_of
 from kernel_lib.errors import BadData, Misconfigured
+from kernel_lib.market.bar import Bars
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
 from kernel_lib.market.tick import Ticks
@@ -214,9 +216,11 @@ class WalkForward:
 
 def walkforward(
     strategy: Strategy,
-    ticks: Ticks,
+    ticks: Ticks | Bars,
     search: Grid | Search,
     *,
+    mode: Literal["ticks", "m1", "open"] = "ticks",
+    spread_points: int | None = None,
     by: str | tuple[str, ...] = "sharpe_ratio",
     scheme: Scheme = "anchored",
     folds: int = 5,
@@ -238,7 +242,9 @@ def walkforward(
     Parameters
     ----------
     strategy : Strategy
-    ticks : ndarray of TICK, shape (n_ticks,)
+    ticks : ndarray of TICK, shape (n_ticks,), or of BAR, shape (n_bars,)
+    mode, spread_points
+        How bars are run over, as for :func:`~kernel_lib.backtest.replay.replay`.
     search : mapping, sequence of mappings, or Search
         A grid as for :func:`~kernel_lib.backtest.sweep.sweep`, or a space with a sampler.
     by : str or tuple of str
@@ -264,6 +270,7 @@ def walkforward(
 
     require_seconds()
     contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
+    ticks = ticks_to_replay(ticks, mode, contract, spread_points)
     engine = Engine(
         strategy, ticks, contract, account or AccountConfig(), limits or RiskLimits(), costs or Costs(), outside
     )

@@ -169,7 +169,7 @@ def run_resting(s: Arrays, time_ns: int) -> None:
 
 @njit(types.boolean(arrays_type, _i8), cache=True, nogil=True)
 def _too_near(s: Arrays, k: int) -> bool:
-    """Say whether what errand ``k`` asks for is within the stops level: its price of the quote, its stops of its price."""
+    """Say whether errand ``k`` is within the stops level: its price of the quote, or its stops of its price."""
     level = s.rules[0].stops_level_points
     if level == 0:
         return False

@@ -3,6 +3,7 @@
 import itertools
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from kernel_lib import features as f
 from kernel_lib.backtest import replay
 from kernel_lib.backtest.bar_ticks import ticks_from_bars
 from kernel_lib.backtest.sweep import sweep
+from kernel_lib.backtest.walkforward import walkforward
 from kernel_lib.errors import BadData, Misconfigured
 from kernel_lib.importers import read_bars
 from kernel_lib.market.bar import BAR, Bars
 from kernel_lib.market.bars import bars as formed
+from kernel_lib.strategies import ma_cross
 from kernel_lib.strategy import Strategy, strategy
 from kernel_lib.trading.account import Costs
 from kernel_lib.trading.record import Kind
@@ -25,6 +28,7 @@ from tests.kernel_lib.backtest.test_outside import summed
 MINUTE = 60 * 10**9
 MONDAY = 1_549_238_400 * 10**9
 FEATURES = {"fast": f.ema(3, bars="1m"), "range": f.atr(5, bars="1m"), "slow": f.ema(9, bars="5m")}
+BY = "net_profit_money"
 FREE = Costs(commission_per_lot=0.0, latency_ms=0.0, swap=False)
 
 
@@ -213,6 +217,21 @@ def test_a_sweep_runs_over_opening_prices() -> None:
         report = replay(cross, opens, params={"fast": fast}).report()
         assert row["net_profit_money"] == report.statistics["net_profit_money"]
         assert row["trades_count"] == len(report.trades) > 5
+
+
+@pytest.mark.parametrize("mode", ["m1", "open"])
+def test_sweep_and_walk_forward_take_bars_with_a_mode_as_a_replay_does(mode: Literal["m1", "open"]) -> None:
+    given = walked_bars()
+    ticks = ticks_from_bars(given, mode, spread_points=12)
+    grid = {"fast": [10, 30], "slow": [60]}
+    swept = sweep(ma_cross, given, grid, mode=mode, spread_points=12, progress=False)
+    assert swept.table.equals(sweep(ma_cross, ticks, grid, progress=False).table)
+    walked = walkforward(ma_cross, given, grid, folds=2, rows=12, least_trades=0, mode=mode, spread_points=12, by=BY)
+    expected = walkforward(ma_cross, ticks, grid, folds=2, rows=12, least_trades=0, by=BY)
+    assert walked.table.equals(expected.table)
+    for run in (sweep, walkforward):
+        with pytest.raises(BadData, match='mode="m1" or mode="open"'):
+            run(ma_cross, given, grid)
 
 
 def test_bars_shorter_than_the_history_are_refused() -> None:
