@@ -97,11 +97,12 @@ class Panel:
     def restore(self, state: bytes) -> None:
         """Take back what :meth:`state` gave."""
         try:
-            self._memory = msgspec.msgpack.decode(state, type=_Memory)
+            memory = msgspec.msgpack.decode(state, type=_Memory)
         except msgspec.DecodeError as error:
             raise BadData(f"the agents' memory must be what state() gave: {error}") from error
-        if len(self._memory.models) != len(self._models):
-            raise BadData(f"the memory is of {len(self._memory.models)} models, the panel has {len(self._models)}")
+        if len(memory.models) != len(self._models):
+            raise BadData(f"the memory is of {len(memory.models)} models, the panel has {len(self._models)}")
+        self._memory = memory
         for (_, each, _, _), kept in zip(self._models, self._memory.models, strict=True):
             each.restore(kept)
         if self.orchestrator.weights != self._memory.weights:

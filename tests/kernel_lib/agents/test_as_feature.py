@@ -1,5 +1,6 @@
 """The consensus as a feature: the same run in the compiled loop, tick by tick, and through bytes in the middle."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -188,3 +189,16 @@ def test_a_kept_model_is_heard_as_one_more_rule_and_travels_along() -> None:
 def summed_up(said: agents.Consensus) -> tuple[float, float, float]:
     """As the feature rounds it."""
     return round(said.direction, 6) + 0.0, round(said.confidence, 6), round(said.scale, 6)
+
+
+def test_memory_of_another_panel_is_refused_and_leaves_its_own() -> None:
+    panel = evaluator(agents.consensus("pro", bars="1m", symbol="EURUSD"))
+    row = np.full(len(panel.labels), np.nan)
+    for at in range(30):
+        panel.evaluate(row, Seen(T0 + at * 60 * SECOND, 1.1, 1.1001, Position(0.0, 0.0, np.nan, 0.0, 0, 10_000.0)))
+    own = panel.state()
+    others = msgspec.msgpack.decode(own)
+    others["models"], others["day"] = [b"one"], 3
+    with pytest.raises(BadData, match="the memory is of 1 models, the panel has 0"):
+        panel.restore(msgspec.msgpack.encode(others))
+    assert panel.state() == own
