@@ -1,6 +1,8 @@
 """Gradient boosting over binned features, scikit-learn's histogram form."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from kernel_lib.models.core import Core
 from kernel_lib.models.learner import Learner
@@ -68,4 +70,18 @@ class GradientBoosting(Learner, frozen=True, kw_only=True):
             early_stopping=False,
             random_state=seed,
         )
-        return TreeCore(trees.fit(sample.inputs, sample.outcomes), is_chance=is_chance, maker="sklearn")
+        _hold_thresholds(trees.fit(sample.inputs, sample.outcomes))
+        return TreeCore(trees, is_chance=is_chance, maker="sklearn")
+
+
+def _hold_thresholds(trees: Any) -> None:
+    """Round the thresholds down to float32.
+
+    They lie half-way between two rows, and rows are float32: no answer changes. The export would round to the nearest
+    instead, and so onto the upper row where two rows are neighbours, as prices of 65,000 to the cent are.
+    """
+    for of_class in trees._predictors:
+        for tree in of_class:
+            exact = tree.nodes["num_threshold"]
+            near = exact.astype(np.float32)
+            tree.nodes["num_threshold"] = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)

@@ -1,6 +1,7 @@
 """No bundle leaves a model that it does not agree with."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from kernel_lib.errors import Broken
 from kernel_lib.models import CATALOGUE
 from kernel_lib.models.bundle import pack, unpack
+from kernel_lib.models.loading import load_model
 from kernel_lib.models.model import Model
 from kernel_lib.models.onnx_export import agreement, export, probing_rows, require_agreement
 from tests.checks.test_every_learner import bundled, fitted, market
@@ -63,3 +65,22 @@ def test_probing_rows_hold_what_is_usual_and_what_is_not() -> None:
     assert np.isnan(rows).any()
     assert np.isinf(rows).any()
     assert (rows == 0).all(axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("key", "sizes"),
+    [("gradient_boosting", {"rounds": 30, "least_leaf": 5, "leaves": 31}),
+     ("random_forest", {"trees": 10, "least_leaf": 3, "depth": 12, "feature_share": 1.0}),
+     ("xgboost", {"rounds": 30, "depth": 8, "least_weight": 0.1})],
+)  # fmt: skip
+def test_a_threshold_between_neighbours_of_float32_is_not_rounded_onto_one(key: str, sizes: dict[str, Any]) -> None:
+    # From 2 ** 24 on every second whole number is a float32, and the one between them, where trees split, is none.
+    random = np.random.default_rng(0)
+    step = random.integers(0, 40, 600)
+    rows = (2.0**24 + 2 * step)[:, None]
+    up = np.where((step % 2 == 0) ^ (random.random(600) < 0.05), 1.0, -1.0)
+    model = CATALOGUE[key](**sizes).fit(rows, up)
+    every = (2.0**24 + 2 * np.arange(40))[:, None]
+    shown = model.predict(every)
+    assert (np.abs(np.diff(shown.value)) == 2.0).sum() > 30  # it tells neighbours apart
+    np.testing.assert_allclose(load_model(model.bundle()).predict(every).values, shown.values, atol=1e-5)
