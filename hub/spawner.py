@@ -22,7 +22,16 @@ from hub.homes import home_directory, open_log, uid_of
 from hub.sockets import hub_socket, server_sockets, service_socket, unix_url
 from kernel_lib.config import Home
 from kernel_lib.errors import TickhubError
-from kernel_lib.sandbox import SandboxProcess, SandboxSpec, adopt, capabilities, python_mounts, start
+from kernel_lib.sandbox import (
+    SandboxProcess,
+    SandboxSpec,
+    adopt,
+    capabilities,
+    forget,
+    python_mounts,
+    remember,
+    start,
+)
 from kernel_lib.stores.accounts import Accounts, User
 from kernel_lib.tiers import Tier, tier
 
@@ -69,6 +78,7 @@ class SandboxSpawner(Spawner):
         try:
             place = await asyncio.to_thread(home_directory, self.home, user.tenant, user.name, user.number)
             self._process = await asyncio.to_thread(self._launch, user, limits, place)
+            remember(self._process, server_sockets(self.home), self._key)
         except TickhubError as error:
             raise SpawnRefused(str(error), status=500) from error
         self._set_connect_url()
@@ -79,6 +89,7 @@ class SandboxSpawner(Spawner):
         process, self._process = self._process, None
         if process is not None:
             await asyncio.to_thread(_end, process, 0.0 if now else _STOP_S)
+        forget(server_sockets(self.home), self._key)
         self._socket.unlink(missing_ok=True)
 
     async def poll(self) -> int | None:
@@ -90,6 +101,7 @@ class SandboxSpawner(Spawner):
             self._set_connect_url()
         else:
             await asyncio.to_thread(self._process.remove)
+            forget(server_sockets(self.home), self._key)
         return status
 
     def get_state(self) -> dict[str, Any]:

@@ -27,10 +27,13 @@ def up(arguments: tuple[str, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def down(as_json: bool) -> None:
     """Stop everything that 'up' started and leave no process behind; state stays."""
+    from kernel_lib.sandbox import end_remembered
     from kernel_lib.supervise import Supervisor
 
-    began = time.monotonic()
-    stopped = Supervisor(Home.from_environ()).stop()
+    began, home = time.monotonic(), Home.from_environ()
+    stopped = Supervisor(home).stop()
+    # Notebook servers outlive their hub, so that it can be restarted below them; the spawner writes them down here.
+    stopped = end_remembered(home / "run" / "servers") > 0 or stopped
     seconds = round(time.monotonic() - began, 1)
     if as_json:
         echo_json({"stopped": stopped, "seconds": seconds})

@@ -8,6 +8,7 @@ from kernel_lib.sandbox.bubblewrap import python_mounts
 from kernel_lib.sandbox.capabilities import Capabilities, capabilities
 from kernel_lib.sandbox.cgroup import Usage
 from kernel_lib.sandbox.process import SandboxProcess, adopt, clear, start
+from kernel_lib.sandbox.remembered import end_remembered, forget, remember
 from kernel_lib.sandbox.spec import SandboxSpec
 
 __all__ = [
@@ -18,6 +19,9 @@ __all__ = [
     "adopt",
     "capabilities",
     "clear",
+    "end_remembered",
+    "forget",
     "python_mounts",
+    "remember",
     "start",
 ]

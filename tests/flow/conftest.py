@@ -63,6 +63,14 @@ def free_ports(n_ports: int) -> list[int]:
     return ports
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there and more than its remains."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def running_platform(*market: str, n_ticks: int) -> Iterator[Running]:
     """Start a platform with arguments of ``tickhub up``, wait until ``n_ticks`` are recorded; stop it at the end."""
@@ -92,8 +100,11 @@ def running_platform(*market: str, n_ticks: int) -> Iterator[Running]:
                 time.sleep(0.2)
         yield running
     finally:
+        servers = [json.loads(each.read_bytes())["pid"] for each in (root / "h" / "run" / "servers").glob("*.json")]
         subprocess.run([*command, "down"], env=env, capture_output=True, check=False, timeout=120)
+        left = [pid for pid in servers if runs(pid)]
         shutil.rmtree(root, ignore_errors=True)
+        assert not left, f"notebook servers must be gone when the platform is, {left} are there"
 
 
 @pytest.fixture(scope="session")

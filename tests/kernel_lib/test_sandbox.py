@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 from kernel_lib.errors import Misconfigured
-from kernel_lib.sandbox import SandboxSpec, Usage, adopt, capabilities, python_mounts, start
+from kernel_lib.sandbox import (
+    SandboxSpec,
+    Usage,
+    adopt,
+    capabilities,
+    end_remembered,
+    forget,
+    python_mounts,
+    remember,
+    start,
+)
 from kernel_lib.sandbox import process as process_module
 from kernel_lib.sandbox.capabilities import Capabilities
 from kernel_lib.sandbox.cgroup import ControlGroup
@@ -377,3 +387,19 @@ def test_no_filter_is_made_up_for_an_unknown_processor() -> None:
 def test_an_impossible_spec_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(Misconfigured):
         spec_of("", **fields)
+
+
+@needs_root
+def test_what_outlives_its_starter_is_ended_by_what_was_written_down(tmp_path: Path) -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    codes = {"polite": "import time; time.sleep(60)", "deaf": deaf, "stopped": "import time; time.sleep(60)"}
+    running = {name: start(spec_of(code, die_with_parent=False)) for name, code in codes.items()}
+    for name, each in running.items():
+        remember(each, tmp_path, name)
+    (tmp_path / "torn.json").write_bytes(b"{")
+    forget(tmp_path, "stopped")
+    assert end_remembered(tmp_path, wait_s=0.5) == 2
+    assert [running[name].poll() is None for name in codes] == [False, False, True]
+    assert list(tmp_path.iterdir()) == []
+    running["stopped"].remove()
+    assert end_remembered(tmp_path / "absent") == 0
