@@ -25,9 +25,9 @@ _PLANS = {
 class StrategyFormulation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Make one plan of the research votes and the regime.
 
-    ``side = sum(c d) / sum(c)`` over the research votes with their confidence c; ``agreement = |sum(c d)| /
-    sum(c |d|)``. The size shrinks by ``regime's share * (1 - caution * (1 - agreement))``. As a decision agent its side
-    is shown, and not counted again.
+    ``side = sum(c d) / sum(c)`` over the research votes that have a side, with their confidence c; ``agreement =
+    |sum(c d)| / sum(c |d|)``. The size shrinks by ``regime's share * (1 - caution * (1 - agreement))``. As a decision
+    agent its side is shown, and not counted again.
 
     Parameters
     ----------
