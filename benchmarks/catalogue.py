@@ -17,6 +17,7 @@ class Benchmark(msgspec.Struct, frozen=True):
 CATALOGUE = {
     "replay": Benchmark("replay", "moving-average cross over ticks, beside hftbacktest and NautilusTrader", 600.0),
     "backtest": Benchmark("backtest", "the standard backtest, and the cross beside a loop written for it alone"),
+    "account": Benchmark("account", "five instruments in one account, beside five replays"),
     "orders": Benchmark("orders", "the cost of an order, early and late in a run"),
     "features": Benchmark("thirty_features", "thirty features: replayed, and in one live call"),
     "risk": Benchmark("risk", "value at risk of a large portfolio, the verdict on an order, a tick validated"),

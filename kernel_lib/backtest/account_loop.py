@@ -8,6 +8,7 @@ left at its turn and goes on from there.
 import linecache
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from textwrap import indent
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,8 +81,8 @@ def _sample_shares(a, shares, at):  # type: ignore[no-untyped-def]
 
 # Almost every tick touches records only: to pass the account to a function costs the reference counts of its arrays.
 _TEMPLATE = """
-def run(cursor, part, a, first, members, places, converts, told, told_at, memory, sizing, sampler, points, lowest,
-        shares, groups):
+def run(cursor, part, a, first, members, places, converts, converted, told, told_at, memory, sizing, sampler, points,
+        lowest, shares, groups):
     p = a.pool[0]
     books, rules, seen, floating, margin, order = a.books, a.rules, a.seen, a.floating, a.margin, a.order
     links, prices, risk_worth = a.links, a.prices, a.risk_worth
@@ -100,24 +101,22 @@ def run(cursor, part, a, first, members, places, converts, told, told_at, memory
                 catch_up_all(a, time_ns)
             p.n_ticks += 1
             p.time_ns = time_ns
-            if converts[symbol] != 0:
+            if converts[symbol, 1] > converts[symbol, 0]:
                 prices[symbol].bid = bid
                 prices[symbol].ask = ask
-                for j in range(books.size):
-                    if books[j].n_positions > 0 and (
-                        links[j].profit_symbol == symbol or links[j].margin_symbol == symbol
-                    ):
-                        convert(a, j)
+                for at in range(converts[symbol, 0], converts[symbol, 1]):
+                    j = converted[at]
+                    b = books[j]
+                    if b.n_positions > 0:
+{rates}
+                        floating[j] = floating_minor(b, rules[j])
+                        margin[j] = margin_in_use(b, rules[j])
             reached = False
             for at in range(start, stop):
                 j = members[at]
                 b = books[j]
                 reached |= take_quote(b, rules[j], time_ns, bid, ask)
-                if links[j].profit_symbol >= 0:
-                    risk_worth[j] = set_profit_rate(b, rules[j], links[j], prices[links[j].profit_symbol])
-                if links[j].margin_symbol >= 0:
-                    side = 1 if b.long_units >= b.short_units else -1
-                    rules[j].margin_minor_per_unit = margin_rate(links[j], prices[links[j].margin_symbol], side)
+{quoted_rates}
                 if b.n_positions > 0:
                     floating[j] = floating_minor(b, rules[j])
                     margin[j] = margin_in_use(b, rules[j])
@@ -152,6 +151,14 @@ def run(cursor, part, a, first, members, places, converts, told, told_at, memory
         cursor[2] = NEXT
     cursor[0] = 0
     return DONE
+"""
+
+_RATES = """
+if links[j].profit_symbol >= 0:
+    risk_worth[j] = set_profit_rate(b, rules[j], links[j], prices[links[j].profit_symbol])
+if links[j].margin_symbol >= 0:
+    side = 1 if b.long_units >= b.short_units else -1
+    rules[j].margin_minor_per_unit = margin_rate(links[j], prices[links[j].margin_symbol], side)
 """
 
 _BRANCH = """
@@ -203,7 +210,7 @@ def account_loop(steps: tuple[tuple[Any, bool], ...]) -> Callable[..., int]:
         "floating_minor": floating_minor, "margin_in_use": margin_in_use, "margin_rate": margin_rate,
         "set_profit_rate": set_profit_rate,
         **{name: getattr(pooled, name) for name in (
-            "catch_up_all", "convert", "is_called", "lock_loss", "mark_account", "set_off", "show",
+            "catch_up_all", "is_called", "lock_loss", "mark_account", "set_off", "show",
             "take_quote", "take_target", "watch_margin",
         )},
     }  # fmt: skip
@@ -211,7 +218,11 @@ def account_loop(steps: tuple[tuple[Any, bool], ...]) -> Callable[..., int]:
         space |= {f"propose_{g}": step.propose, f"advance_{g}": step.advance_half, f"decide_{g}": step.decide_half}
         text = (_CUT if evaluates else _WHOLE).format(g=g).strip("\n")
         branches.append(_BRANCH.format(word="if" if g == 0 else "elif", g=g, step=text).strip("\n"))
-    source = _TEMPLATE.format(branches="\n".join(branches) or _NOBODY.strip("\n"))
+    source = _TEMPLATE.format(
+        branches="\n".join(branches) or _NOBODY.strip("\n"),
+        rates=indent(_RATES.strip("\n"), 24 * " "),
+        quoted_rates=indent(_RATES.strip("\n"), 16 * " "),
+    )
     filename = f"<tickhub account of {len(steps)} steps {abs(hash(steps)):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), space)  # noqa: S102  (generated here)

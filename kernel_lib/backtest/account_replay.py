@@ -204,11 +204,14 @@ class _Run:
         symbols = [list(ticks).index(each.contract.symbol) for each in bound]
         self._members = np.argsort(symbols, kind="stable").astype(np.int64)
         self._first = np.searchsorted(np.sort(symbols), np.arange(len(ticks) + 1)).astype(np.int64)
-        self._converts = np.zeros(len(ticks), np.int64)
-        for link in self._pool.links:
-            for name in ("profit_symbol", "margin_symbol"):
-                if link[name] >= 0:
-                    self._converts[link[name]] = 1
+        # Whose money each symbol converts: from where to where in the list.
+        links = self._pool.links
+        whose = [
+            np.flatnonzero((links["profit_symbol"] == at) | (links["margin_symbol"] == at)) for at in range(len(ticks))
+        ]
+        ends = np.cumsum([len(each) for each in whose])
+        self._converts = np.stack([ends - [len(each) for each in whose], ends], axis=1).astype(np.int64)
+        self._converted = np.concatenate(whose).astype(np.int64)
         proposers = [each.proposer for each in bound]
         self._memory = np.concatenate([each.memory for each in proposers])
         self._sizing = np.concatenate([each.sizing for each in proposers])
@@ -239,8 +242,8 @@ class _Run:
             if part is None:
                 break
             rest = (
-                part, self._pool, self._first, self._members, self._places, self._converts, self._told, self._told_at,
-                self._memory, self._sizing, self._sampler, self._points, self._lowest, self._shares,
+                part, self._pool, self._first, self._members, self._places, self._converts, self._converted, self._told,
+                self._told_at, self._memory, self._sizing, self._sampler, self._points, self._lowest, self._shares,
                 self._groups or ((),),
             )  # fmt: skip
             if not self._n_ticks:

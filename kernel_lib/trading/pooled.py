@@ -37,7 +37,7 @@ from kernel_lib.trading.resting import cancel_resting, fill_due, run_resting
 from kernel_lib.trading.simulated import market_points, run_stops
 
 __all__ = [
-    "POOL", "Pool", "catch_up_all", "convert", "is_called", "lock_loss", "mark_account", "pool_type", "set_off",
+    "POOL", "Pool", "catch_up_all", "is_called", "lock_loss", "mark_account", "pool_type", "set_off",
     "show", "take_quote", "take_target", "watch_margin",
 ]  # fmt: skip
 
@@ -319,13 +319,6 @@ def set_off(a: Pool, members: Any, start: int, stop: int) -> None:
     for at in range(start, stop):
         if _reached(a.books[members[at]]):
             _set_off(a, members[at])
-
-
-@njit(types.void(pool_type, _i8), nogil=True, cache=True)
-def convert(a: Pool, j: int) -> None:
-    """Value book ``j`` anew: a symbol that converts its money has moved."""
-    _set_rates(a, j)
-    _revalue(a, j)
 
 
 @njit(types.void(pool_type, _i8), nogil=True, cache=True)
