@@ -215,7 +215,8 @@ def decode_passport(bundle: bytes) -> Passport:
     Raises
     ------
     Refused
-        ``bundle_size``, ``bundle_version`` (made by a newer or an older platform), ``bundle_invalid``, ``bundle_not_canonical``.
+        ``bundle_size``, ``bundle_version`` (made by a newer or an older platform), ``bundle_invalid``,
+        ``bundle_not_canonical``.
     """
     if len(bundle) > MAX_BUNDLE_BYTES:
         raise Refused("bundle_size", f"a bundle must have at most {MAX_BUNDLE_BYTES} bytes, it has {len(bundle)}")

@@ -18,7 +18,7 @@ from numba import njit, types
 
 from kernel_lib.trading.admission import allowed, deny, guards, opens
 from kernel_lib.trading.asking import ask_resting
-from kernel_lib.trading.ledger import apply_fill, charge_swap, emit, floating_minor, margin_in_use
+from kernel_lib.trading.ledger import apply_fill, charge_swap, emit, floating_minor, margin_in_use, refresh
 from kernel_lib.trading.record import (
     MAX_WORKING,
     NEVER_NS,
@@ -228,6 +228,8 @@ def _call_margin(s: Arrays) -> None:
     emit(s, _CONTROL, reason, b.time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
     if called and r.simulated != 0:
         cancel_resting(s, _MARGIN_CALL)
+    if not called:
+        refresh(s)
 
 
 @njit(types.void(arrays_type), nogil=True, cache=True)

@@ -130,6 +130,10 @@ def refresh(s: Arrays) -> None:
             b.long_take = min(b.long_take, b.rest_points)
         else:
             b.long_stop = max(b.long_stop, b.rest_points)
+    if b.margin_called != 0 and b.n_positions == 0:
+        # Nothing is held whose quote could end the margin call: the next one does, whatever it is.
+        b.watched += 1
+        b.long_stop = _FAR
     net = b.long_units - b.short_units
     if net != 0:
         b.entry_price = (b.long_cost - b.short_cost) / net * s.rules[0].point

@@ -13,7 +13,15 @@ import numpy.typing as npt
 from numba import from_dtype, njit, types
 
 from kernel_lib.trading import dispose
-from kernel_lib.trading.ledger import apply_fill, charge_swap, emit, floating_minor, margin_in_use, profit_minor
+from kernel_lib.trading.ledger import (
+    apply_fill,
+    charge_swap,
+    emit,
+    floating_minor,
+    margin_in_use,
+    profit_minor,
+    refresh,
+)  # fmt: skip
 from kernel_lib.trading.pooled_rates import LINK, PRICE, margin_rate, set_profit_rate
 from kernel_lib.trading.record import (
     BOOK,
@@ -353,6 +361,8 @@ def _call_margin(a: Pool) -> None:
     p.n_margin_calls += p.margin_called
     for j in range(a.books.size):
         a.books[j].margin_called = p.margin_called
+        if not called:
+            refresh(_arrays_of(a, j))
     _tell_all(a, _MARGIN_CALL if called else _RESTORED)
     if called:
         _cancel_all(a, _MARGIN_CALL)

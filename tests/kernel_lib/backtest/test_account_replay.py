@@ -47,7 +47,7 @@ def test_a_member_alone_gives_the_very_bytes_of_a_replay_on_a_real_day(
 
 
 def test_a_member_alone_that_nearly_loses_all_gives_the_bytes_of_a_replay() -> None:
-    account = AccountConfig(deposit=120.0, margin_call_fraction=0.0)
+    account = AccountConfig(deposit=120.0)
     limits = RiskLimits(daily_loss_fraction=0.2)
     alone = replay(CATALOGUE["ma_cross"], walk(), account=account, limits=limits, costs=COSTS)
     run = replay_account(

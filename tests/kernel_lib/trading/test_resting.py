@@ -394,6 +394,25 @@ def test_a_margin_call_refuses_entries_until_the_equity_is_back() -> None:
     assert book.positions["units"].tolist() == [40]
 
 
+@pytest.mark.parametrize("hedging", [False, True])
+def test_a_strategy_that_goes_flat_in_a_margin_call_may_enter_again_at_the_next_quote(hedging: bool) -> None:
+    book = open_book(deposit=1_000.0, hedging=hedging)
+    tick(book, 0, 1.10000, 1.10000)
+    aim(book, 80)
+    tick(book, 1, 1.09840, 1.09840)
+    assert book.margin_called
+    aim(book, 0)
+    assert not len(book.positions)
+    view = tick(book, 2, 1.09840, 1.09840)
+    assert not book.margin_called
+    assert view["state"][0] == int(State.ACTIVE)
+    aim(book, 10)
+    assert book.positions["units"].tolist() == [10]
+    tick(book, 3, 1.09840, 1.09840)
+    said = only(book.drain(), Kind.CONTROL)["reason"].tolist()
+    assert said == [int(Reason.MARGIN_CALL), int(Reason.MARGIN_RESTORED)]
+
+
 def test_a_stop_out_closes_the_most_losing_first_until_the_level_holds_again() -> None:
     book = open_book(deposit=1_000.0, hedging=True)
     for second, bid, units in ((0, 1.10000, 20), (1, 1.10200, 50), (2, 1.10100, 75)):
