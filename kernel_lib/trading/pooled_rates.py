@@ -1,9 +1,9 @@
 """What a point and a lot are worth in the account's currency at the quote of a conversion pair.
 
 The side of the quote is that of MetaTrader 5. A profit is sold for the account's currency, a loss must be bought with
-it: with the pair XXXUSD on a USD account a profit in XXX is multiplied by the bid, a loss by the ask; with USDXXX a
+it: with EURUSD on a dollar account a profit in euros is multiplied by the bid, a loss by the ask; with USDJPY a
 profit is divided by the ask, a loss by the bid (its ``SYMBOL_TRADE_TICK_VALUE_PROFIT`` and ``_LOSS``). Margin is
-multiplied by the ask for buys and by the bid for sells, with USDXXX divided by the bid and by the ask.
+multiplied by the ask for buys and by the bid for sells, with USDJPY divided by the bid and by the ask.
 
 A book converts at one rate at a time: that of the sum of its open positions. On a hedging account, where it may hold
 winners and losers at once, the spread of the conversion pair on the smaller of the two is neglected.
