@@ -155,6 +155,7 @@ def test_the_sandbox_holds_no_tick_of_the_future_and_no_way_out() -> None:
         "def reach():\n"
         "    places = ('tmp', 'run', 'home', 'var', 'root', 'mnt', 'dev/shm')\n"
         "    found = [p for each in places for p in glob.glob(f'/{each}/**/ticks*', recursive=True)]\n"
+        "    found = [p for p in found if not p.endswith(('.py', '.pyc'))]\n"  # ours, wherever the checkout lies
         "    for address in (('127.0.0.1', 8000), ('169.254.169.254', 80)):\n"
         "        try: socket.create_connection(address, 0.2); found.append(address)\n"
         "        except OSError: pass\n"
