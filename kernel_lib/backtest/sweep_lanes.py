@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_sets"]
 
-_LOOK_S = 0.1
+_LOOK_S = 0.02
 _KEEP_S = 5.0
 
 
