@@ -3,23 +3,33 @@
 import functools
 import html
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from kernel_lib.backtest.account_result import AccountReplay
 from kernel_lib.backtest.counting import tally_of
 from kernel_lib.backtest.honesty import Honesty, honesty_of
 from kernel_lib.backtest.performance import period_returns
 from kernel_lib.backtest.report import Report
 from kernel_lib.backtest.tearsheet import equity_figure, figures_of, plain
+from kernel_lib.trading.account import AccountConfig
 from kernel_lib.trading.record import Kind
 
 __all__ = ["AccountReport"]
 
 # These need one price axis or one lot step.
 _OF_ONE_INSTRUMENT = ("Trades on the price", "Exposure and costs")
+
+
+class _Account(Protocol):
+    # What an account's run gave.
+    members: tuple[Any, ...]
+    account: AccountConfig
+    numbers: dict[str, Any]
+    equity: npt.NDArray[np.void]
+    fault: str
 
 
 class AccountReport(Report):
@@ -38,9 +48,9 @@ class AccountReport(Report):
         ``stop_outs_count``, the positions that were closed so.
     """
 
-    run: AccountReplay  # type: ignore[assignment]  # its strategy and instrument stand for several
+    run: _Account  # type: ignore[assignment]  # its strategy and instrument stand for several
 
-    def __init__(self, run: AccountReplay, **settings: Any) -> None:
+    def __init__(self, run: _Account, **settings: Any) -> None:
         super().__init__(run, **settings)  # type: ignore[arg-type]
         self.statistics["turnover_lots"] = float(sum(each.book.lots(_filled(each)) for each in run.members))
         self.statistics["margin_calls_count"] = run.numbers["n_margin_calls"]
