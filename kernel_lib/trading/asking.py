@@ -24,7 +24,8 @@ _DECISION, _PLACED = int(Kind.DECISION), int(Kind.PLACED)
 _PLACE, _MODIFY = int(Errand.PLACE), int(Errand.MODIFY)
 _LIMIT, _STOP_LIMIT = int(OrderType.LIMIT), int(OrderType.STOP_LIMIT)
 _ACTIVE = int(State.ACTIVE)
-_IS_PAUSED, _BAD_TARGET, _PAPER_ONLY = int(Reason.PAUSED), int(Reason.BAD_TARGET), int(Reason.PAPER_ONLY)
+_IS_PAUSED, _DAILY_LOSS = int(Reason.PAUSED), int(Reason.DAILY_LOSS)
+_BAD_TARGET, _PAPER_ONLY = int(Reason.BAD_TARGET), int(Reason.PAPER_ONLY)
 
 
 @njit(types.void(arrays_type, _f8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
@@ -67,7 +68,9 @@ def ask_resting(s: Arrays, target: float, target_units: int, stop_word: int, tak
     if target_units == current:
         cancel_resting(s, 0)
         return False
-    reason = _PAPER_ONLY if r.simulated == 0 else _IS_PAUSED if b.state != _ACTIVE else 0
+    reason = _PAPER_ONLY if r.simulated == 0 else 0
+    if reason == 0 and opens(current, target_units) and (b.state != _ACTIVE or b.loss_locked != 0):
+        reason = _IS_PAUSED if b.state != _ACTIVE else _DAILY_LOSS
     side = 1 if target_units > current else -1
     up = -side if order_type == _LIMIT else side
     points = on_tick_grid(points, r.tick_points, up)

@@ -9,10 +9,14 @@ was.
 
 An order is there to reach a target: should the position have changed meanwhile, less is filled, or nothing. What stands
 against it is closed first, on hedging accounts the oldest first.
+
+Pause, the daily loss, a margin call and a fault take back what would open; an order that only reduces rests on, as a
+stop-loss does. A kill and a stop-out take back whatever rests.
 """
 
 from numba import njit, types
 
+from kernel_lib.trading.admission import opens
 from kernel_lib.trading.ledger import apply_fill, emit, floating_minor, margin_in_use, refresh
 from kernel_lib.trading.record import MAX_WORKING, NEVER_NS, Arrays, Errand, Kind, OrderType, Reason, State, arrays_type
 from kernel_lib.trading.simulated import arrival_ns, market_points
@@ -25,7 +29,7 @@ _CANCELLED, _EXPIRED, _TRIGGERED = int(Kind.CANCELLED), int(Kind.EXPIRED), int(K
 _DEAL, _PLACE, _MODIFY, _CANCEL = int(Errand.DEAL), int(Errand.PLACE), int(Errand.MODIFY), int(Errand.CANCEL)
 _LIMIT, _STOP_LIMIT = int(OrderType.LIMIT), int(OrderType.STOP_LIMIT)
 _ORDER_GONE, _NO_MARGIN = int(Reason.ORDER_GONE), int(Reason.NO_MARGIN)
-_STOPS_LEVEL = int(Reason.STOPS_LEVEL)
+_STOPS_LEVEL, _MARGIN_CALL = int(Reason.STOPS_LEVEL), int(Reason.MARGIN_CALL)
 _ACTIVE, _PAUSED = int(State.ACTIVE), int(State.PAUSED)
 _IS_PAUSED, _IS_KILLED, _DAILY_LOSS = int(Reason.PAUSED), int(Reason.KILLED), int(Reason.DAILY_LOSS)
 
@@ -212,21 +216,30 @@ def _arrive(s: Arrays, k: int, time_ns: int) -> None:
         b.lapsed = 1
         drop_working(s, k)
         return
-    b.rest_type = w.order_type
+    # A stop-limit order whose stop was met while its change was on the way has become a limit order, and stays one.
+    became = what == _MODIFY and w.order_type == _STOP_LIMIT and b.rest_type == _LIMIT
+    b.rest_type = _LIMIT if became else w.order_type
     b.rest_order_id = w.order_id
     b.rest_side = w.side
     b.rest_units = w.units
     b.rest_desired = w.desired
-    b.rest_points = w.points
-    b.rest_limit = w.limit_points
+    b.rest_points = w.limit_points if became else w.points
+    b.rest_limit = 0 if became else w.limit_points
     b.rest_stop = w.stop_points
     b.rest_take = w.take_points
     b.rest_trail = w.trail_points
     b.rest_lifetime_s = w.lifetime_s
     b.rest_expires_ns = w.expires_ns
     drop_working(s, k)
-    if b.state != _ACTIVE or b.loss_locked != 0:
-        why = _DAILY_LOSS if b.state == _ACTIVE else _IS_PAUSED if b.state == _PAUSED else _IS_KILLED
+    if 0 < b.rest_expires_ns <= time_ns:
+        _say(s, _EXPIRED, 0, time_ns)  # its time was over before it was there
+        b.lapsed = 1
+        _clear(s)
+        return
+    why = _DAILY_LOSS if b.loss_locked != 0 else _MARGIN_CALL if b.margin_called != 0 else 0
+    if b.state != _ACTIVE:
+        why = _IS_PAUSED if b.state == _PAUSED else _IS_KILLED
+    if why == _IS_KILLED or (why != 0 and opens(b.long_units - b.short_units, b.rest_desired)):
         _say(s, _CANCELLED, why, time_ns)
         _clear(s)
         return
@@ -263,9 +276,15 @@ def fill_due(s: Arrays, before_ns: int) -> None:
 
 @njit(types.void(arrays_type, _i8), cache=True, nogil=True)
 def cancel_resting(s: Arrays, reason: int) -> None:
-    """Take the resting order back, if there is one and that is not on its way already."""
+    """Take the resting order back, if there is one and that is not on its way already.
+
+    For a reason that forbids entries only, an order that reduces is left where it is.
+    """
     b = s.book[0]
     if b.rest_type == 0:
+        return
+    entries_only = reason in (_IS_PAUSED, _DAILY_LOSS, _MARGIN_CALL)
+    if entries_only and not opens(b.long_units - b.short_units, b.rest_desired):
         return
     for k in range(b.n_working):
         if s.working[k].what == _CANCEL:

@@ -303,6 +303,65 @@ def test_the_daily_loss_and_a_fault_take_the_order_back() -> None:
     assert only(book.drain(), Kind.CANCELLED)["reason"].tolist() == [int(Reason.PAUSED)]
 
 
+def test_an_order_that_only_reduces_rests_on_through_the_daily_loss_a_pause_and_a_margin_call() -> None:
+    for why in ("loss", "pause", "margin"):
+        limits = RiskLimits(max_lots=10, daily_loss_fraction=0.01 if why == "loss" else 1.0)
+        book = open_book(limits=limits, deposit=1_300.0 if why == "margin" else 10_000.0)
+        tick(book, 0, 1.10000, 1.10000)
+        aim(book, 100)
+        ask(book, STOP, 0, 109_500, target=0.0)
+        if why == "pause":
+            book.control(Control.PAUSE, MONDAY_NS + 1)
+        for second in range(1, 5):
+            tick(book, second, 1.09790, 1.09790)  # 210 dollars lost; margin 1,098
+            ask(book, STOP, 0, 109_500, target=0.0)
+        rows = book.drain()
+        assert kinds(rows)[-1] == "CONTROL", why  # it was said, and nothing was taken back or sent again
+        assert len(only(rows, Kind.PLACED)) == 1
+        assert book.numbers["rest_type"] == STOP
+        ask(book, STOP, 0, 109_600, target=0.0)  # and it may be moved
+        tick(book, 6, 1.09600, 1.09600)
+        assert not len(book.positions)
+
+
+def test_while_the_day_is_locked_an_order_that_would_turn_the_position_is_denied_once_and_not_sent() -> None:
+    book = open_book(limits=RiskLimits(max_lots=10, daily_loss_fraction=0.01))
+    tick(book, 0, 1.10000, 1.10000)
+    aim(book, 100)
+    ask(book, LIMIT, -100, 110_500)
+    for second in range(1, 5):
+        tick(book, second, 1.09890, 1.09890)
+        ask(book, LIMIT, -100, 110_500)
+    rows = book.drain()
+    assert only(rows, Kind.CANCELLED)["reason"].tolist() == [int(Reason.DAILY_LOSS)]
+    assert only(rows, Kind.DENIED)["reason"].tolist() == [int(Reason.DAILY_LOSS)]
+    assert len(only(rows, Kind.PLACED)) == 1
+
+
+def test_an_order_whose_time_is_over_before_it_is_at_the_broker_never_fills() -> None:
+    book = open_book(Costs(commission_per_lot=0.0, latency_ms=1_500, swap=False))
+    tick(book, 0, 1.10000)
+    ask(book, LIMIT, 10, 109_950, lifetime_s=1)
+    tick(book, 1.2, 1.09000)
+    tick(book, 3, 1.09000)
+    rows = book.drain()
+    assert kinds(rows) == ["DECISION", "PLACED", "EXPIRED"]
+    assert rows[-1]["time_ns"] == MONDAY_NS + 3 * SECOND_NS // 2
+    assert book.numbers["rest_type"] == 0
+
+
+def test_a_change_that_arrives_after_the_stop_was_met_moves_the_limit_and_arms_no_stop_again() -> None:
+    book = open_book(Costs(commission_per_lot=0.0, latency_ms=500, swap=False))
+    tick(book, 0, 1.10000)
+    ask(book, STOP_LIMIT, 10, 110_050, 110_020)
+    tick(book, 1, 1.10000)
+    ask(book, STOP_LIMIT, 10, 110_060, 110_030)
+    tick(book, 1.2, 1.10055)
+    tick(book, 2, 1.10055)
+    assert kinds(book.drain()) == ["DECISION", "PLACED", "ACCEPTED", "DECISION", "TRIGGERED", "MODIFIED"]
+    assert (book.numbers["rest_type"], book.numbers["rest_points"]) == (LIMIT, 110_030)
+
+
 def test_a_book_at_a_terminal_denies_orders_and_trailing_stops_and_sends_nothing() -> None:
     book = open_book(costs=None)
     tick(book, 0, 1.1)
