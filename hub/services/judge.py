@@ -31,6 +31,7 @@ from kernel_lib.sandbox.programs import start_program
 from kernel_lib.strategy.position import Proposal
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import EVENT, VIEW, Status
+from kernel_lib.trading.terms import terms_in_range
 
 __all__ = ["Judged", "Limits", "Task", "judge"]
 
@@ -251,12 +252,14 @@ def _checked(given: list[float | int]) -> tuple[Any, ...]:
     target, numbers, status = float(given[0]), given[1:-1], given[-1]
     if status == int(Status.HOLD):
         return _HOLD
-    if status != int(Status.DECIDED) or not -1.0 <= target <= 1.0:
+    if status > int(Status.DECIDED) or not -1.0 <= target <= 1.0:
         raise _Stopped("bad_answer")
     # The book's machine code takes each number as the type it was compiled for.
-    for each, kind in zip(numbers, _KINDS, strict=True):
-        if not (isinstance(each, kind) and abs(each) <= _MOST):
-            raise _Stopped("bad_answer")
+    if not all(isinstance(each, kind) for each, kind in zip(numbers, _KINDS, strict=True)):
+        raise _Stopped("bad_answer")
+    units, stop, take = (int(each) for each in numbers)
+    if abs(units) > _MOST or not terms_in_range(stop, take, status):
+        raise _Stopped("bad_answer")
     return (target, *numbers, status)
 
 

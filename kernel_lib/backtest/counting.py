@@ -1,9 +1,9 @@
 """The count of what was tried: every replay, sweep point and refit, for the hypothesis it was made for.
 
 The best of many trials is good by luck (Bailey, Lopez de Prado 2014), so the number of trials belongs to a result. A
-trial is known by the hash of the strategy's source, its parameters, the instrument, the span of the ticks and what was
-read from outside; the same one run again is a run more and no trial more. The hypothesis is the strategy's name, unless
-one is named::
+trial is known by the hash of the strategy's source and what its names stood for (numbers, features, models), its
+parameters, the instrument, the span of the ticks and what was read from outside; the same one run again is a run more
+and no trial more. The hypothesis is the strategy's name, unless one is named::
 
     with hypothesis("news fade"):
         found = sweep(strategy, ticks, grid)
@@ -12,6 +12,7 @@ one is named::
 import contextlib
 import hashlib
 import math
+import re
 import struct
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ _DAY_NS, _HOUR_NS = 86_400 * 10**9, 3_600 * 10**9
 _DAYS_A_YEAR = 252.0
 _LEAST_DAYS = 30
 _SPAN = struct.Struct("<qqq")
+# Where an object lies in memory says nothing of it.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 _quiet = threading.local()
 
@@ -74,11 +77,12 @@ class _Sets(Protocol):
 @contextlib.contextmanager
 def uncounted() -> Iterator[None]:
     """Count no replay of this thread inside: whoever asked for it counts."""
+    before = getattr(_quiet, "on", False)
     _quiet.on = True
     try:
         yield
     finally:
-        _quiet.on = False
+        _quiet.on = before
 
 
 def count_replay(run: _Run, told: npt.NDArray[np.void] | None = None) -> None:
@@ -140,7 +144,15 @@ def trial_identities(
     source = strategy.source.encode() or code.co_code + repr(code.co_consts).encode()
     shared = hashlib.blake2b(digest_size=TRIAL_BYTES)
     outside = b"" if told is None else told.tobytes()
-    for part in (strategy.entry.encode(), source, symbol.encode(), *(_SPAN.pack(*each) for each in spans), outside):
+    made = _made_of(strategy)
+    for part in (
+        strategy.entry.encode(),
+        source,
+        made,
+        symbol.encode(),
+        *(_SPAN.pack(*each) for each in spans),
+        outside,
+    ):
         shared.update(len(part).to_bytes(8, "little"))
         shared.update(part)
     own = {name: float(number) for name, number in strategy.params.items()}
@@ -151,6 +163,29 @@ def trial_identities(
         digest.update(repr(sorted({**own, **{k: float(v) for k, v in each.items()}}.items())).encode())
         found.append(digest.digest())
     return b"".join(found)
+
+
+def _made_of(strategy: Strategy) -> bytes:
+    """Say what the names in a strategy's text stood for: one cell run in a loop makes many strategies of one text."""
+    given = [_numbers_of(each) if callable(each) else _ADDRESS.sub("", repr(each)) for each in strategy.as_given]
+    parts = [_numbers_of(strategy.decide), *given]
+    for feature in strategy.features.values():
+        files = getattr(feature, "files", {})
+        parts += [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in sorted(files.items())]
+    return "\n".join(parts).encode()
+
+
+def _numbers_of(function: Any) -> str:
+    """Name the numbers and words that a function reads of its module and of what surrounds it."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return ""
+    read = {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # not filled yet
+            read[name] = cell.cell_contents
+    kept = {name: each for name, each in read.items() if isinstance(each, int | float | str | tuple)}
+    return _ADDRESS.sub("", repr((sorted(kept.items()), function.__defaults__)))
 
 
 def _sharpe(points: npt.NDArray[np.void], deposit_minor: float) -> float:

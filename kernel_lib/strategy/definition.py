@@ -83,6 +83,13 @@ class Strategy:
         return "resting orders" if self.rests else "a trailing stop" if self.trailing_points else ""
 
     @property
+    def as_given(self) -> tuple[Any, ...]:
+        """Features, distances and sizing as they were given: what its text does not say where it names a variable."""
+        features = self._features if callable(self._features) else tuple(self._features.items())
+        distances = self._stop_loss_points, self._take_profit_points, self._trailing_points
+        return self.on, features, *distances, self.sizing
+
+    @property
     def channels(self) -> tuple[str, ...]:
         """What its features read from outside, sorted; of evaluated ones what their inputs read."""
         parts = [one for each in self.features.values() for one in (each, *getattr(each, "inputs", {}).values())]

@@ -19,7 +19,7 @@ from kernel_lib.market.tick import Ticks, make_ticks
 from kernel_lib.passport import Passport, build_passport
 from kernel_lib.sandbox import capabilities
 from kernel_lib.strategies import CATALOGUE
-from kernel_lib.strategy import Strategy
+from kernel_lib.strategy import Strategy, load_strategy
 
 pytestmark = pytest.mark.skipif(
     not capabilities().isolates, reason="this machine cannot isolate (bubblewrap, user namespaces)"
@@ -70,6 +70,24 @@ def test_the_judges_orders_and_fills_are_those_of_a_replay_to_the_byte(name: str
     low, *_, high = (verdict.trades.replace("or more", "").split(" to ") * 2)[:2]
     assert int(low) <= closed <= int(high)
     assert verdict.profit == ("+" if expected.book.numbers["equity_minor"] > 1_000_000 else "-")
+
+
+def test_resting_orders_and_trailing_stops_are_judged_as_they_are_replayed() -> None:
+    waits = load_strategy(
+        HEAD + "from kernel_lib.strategy import at_limit, keep\n"
+        "@strategy(on='1m', features={'fast': f.ema(5), 'slow': f.ema(20)}, stop_loss_points=40, trailing_points=20)\n"
+        "def waits(x, position, p):\n"
+        "    if position.lots == 0.0:\n"
+        "        return at_limit(1.0 if x.fast > x.slow else -1.0, x.mid, expires_s=600)\n"
+        "    return keep()\n",
+        "waits",
+    )
+    ticks = walk(25_000)
+    verdict, run = judged(passport_of(waits), ticks)
+    expected = replay(waits, ticks, instrument=EURUSD)
+    assert len(expected.trades) > 20
+    assert run is not None, verdict
+    assert run.events.tobytes() == expected.events.tobytes()
 
 
 def test_what_warms_up_is_not_traded_on() -> None:

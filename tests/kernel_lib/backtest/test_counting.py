@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from kernel_lib import features as f
 from kernel_lib.backtest import replay
-from kernel_lib.backtest.counting import hypothesis, set_hypothesis, tally_of, trial_identities
+from kernel_lib.backtest.counting import hypothesis, set_hypothesis, tally_of, trial_identities, uncounted
 from kernel_lib.backtest.loop import EQUITY
 from kernel_lib.backtest.sharpe import deflated_sharpe_ratio
 from kernel_lib.backtest.sweep import sweep
@@ -14,6 +15,8 @@ from kernel_lib.backtest.sweep_price import Price, day_quota, price
 from kernel_lib.backtest.walkforward import walkforward
 from kernel_lib.counter import TRIAL_BYTES, Runs, Tally, offer
 from kernel_lib.errors import BadData, Refused, Transient
+from kernel_lib.features.evaluated import Evaluated
+from kernel_lib.features.feature import Feature
 from kernel_lib.strategies import CATALOGUE
 from kernel_lib.strategy import strategy
 from tests.kernel_lib.backtest.test_replay import walk
@@ -69,6 +72,50 @@ def test_a_replay_and_the_sweeps_point_of_the_same_parameters_are_one_trial(told
     np.testing.assert_allclose(sharpes, found.table["sharpe_ratio"])
     assert np.frombuffer(alone.sharpes)[0] == pytest.approx(run.report().statistics["sharpe_ratio"])
     assert many.seconds == pytest.approx(found.seconds)
+
+
+def test_one_cell_run_in_a_loop_is_a_trial_for_each_thing_it_tried() -> None:
+    def tried(window: int, least: float, stop: int, model: bytes = b"") -> bytes:
+        ema = f.ema(window)
+        if model:
+            ema = evaluated(ema, model)
+
+        @strategy(features={"ma": ema}, stop_loss_points=stop)
+        def one(x, position, p):  # type: ignore[no-untyped-def]
+            return 1.0 if x.ma > least else -1.0
+
+        return trial_identities(one, "EURUSD", [(0, 10, 5)], [{}])
+
+    def evaluated(ema: Feature, model: bytes) -> Feature:
+        return Evaluated(
+            "guess", {}, _Nothing(), {"ma": ema}, outputs=("guess",), bars="1m", files={"direction": model}
+        )
+
+    kinds = [(5, 0.1, 0), (10, 0.1, 0), (5, 0.2, 0), (5, 0.1, 30), (5, 0.1, 0, b"one"), (5, 0.1, 0, b"two")]
+    found = [tried(*each) for each in kinds]
+    assert len(set(found)) == len(kinds)
+    assert [tried(*each) for each in kinds] == found
+
+
+class _Nothing:
+    """An evaluator that says nothing and remembers nothing."""
+
+    def evaluate(self, row: object, seen: object) -> tuple[float, ...]:
+        return (0.0,)
+
+    def state(self) -> bytes:
+        return b""
+
+    def restore(self, state: bytes) -> None:
+        assert state == b""
+
+
+def test_what_is_uncounted_inside_another_leaves_the_outer_one_uncounted(told: ToldCounter) -> None:
+    with uncounted():
+        with uncounted():
+            pass
+        replay(CATALOGUE["ma_cross"], walk(500))
+    assert told.told == []
 
 
 def test_source_parameters_instrument_and_span_each_make_another_trial() -> None:
