@@ -7,6 +7,7 @@ the fill (the decision reckons it); money is not rounded to cents (an account wi
 the closes of bars (from our fills; the report marks at every tick).
 """
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -131,6 +132,15 @@ def at_closes(run: Replay, bars: Bars) -> np.ndarray:
     return equity
 
 
+def falls(equity: np.ndarray, bars: Bars) -> tuple[np.ndarray, np.ndarray]:
+    """Depth in percent and nanoseconds of each fall that lasted more than one bar, from peak to peak or to the end."""
+    depth = 100 * (equity / np.maximum.accumulate(equity) - 1)
+    peaks = np.unique(np.append(np.flatnonzero(depth == 0), len(depth) - 1))
+    pairs = [(first, last) for first, last in itertools.pairwise(peaks.tolist()) if last > first + 1]
+    lengths = [int(bars["time_ns"][last] - bars["time_ns"][first]) for first, last in pairs]
+    return np.array([depth[first : last + 1].min() for first, last in pairs]), np.array(lengths)
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_its_statistics_follow_from_our_equity_and_trades(data_dir: Path, name: str) -> None:
     run, _, theirs, bars = reproduced(data_dir, name)
@@ -170,9 +180,30 @@ def test_its_statistics_follow_from_our_equity_and_trades(data_dir: Path, name: 
     }  # fmt: skip
     if "Commissions [$]" in theirs:
         ours["Commissions [$]"] = trades["commission"].sum()
+    # Growth by calendar years; beta of the log changes from close to close, alpha over the whole run.
+    years = (bars["time_ns"][-1] - bars["time_ns"][0]) / (365.25 * 86_400e9)
+    moved, market = np.diff(np.log(equity)), np.diff(np.log(bars["close"]))
+    ours["CAGR [%]"] = 100 * ((equity[-1] / equity[0]) ** (1 / years) - 1)
+    ours["Beta"] = np.cov(moved, market)[0, 1] / market.var(ddof=1)
+    ours["Alpha [%]"] = ours["Return [%]"] - ours["Beta"] * ours["Buy & Hold Return [%]"]
+    ours["Avg. Drawdown [%]"] = falls(equity, bars)[0].mean()
     for what, number in ours.items():
         assert number == pytest.approx(theirs[what], rel=1e-6), what
+    lengths = falls(equity, bars)[1]
+    held_ns = (trades["close_time_ns"] - trades["open_time_ns"]).to_numpy()
+    durations = {
+        "Max. Drawdown Duration": lengths.max(), "Avg. Drawdown Duration": lengths.mean(),
+        "Max. Trade Duration": held_ns.max(), "Avg. Trade Duration": held_ns.mean(),
+        "Duration": bars["time_ns"][-1] - bars["time_ns"][0],
+    }  # fmt: skip
+    for what, number in durations.items():  # rounded up to the bar
+        assert pd.Timedelta(number).ceil("D" if name.startswith("goog") else "h") == pd.Timedelta(theirs[what]), what
+    assert set(theirs) == {"Start", "End", *ours, *durations}
     report = run.report().statistics
     assert report["trades_count"] == theirs["# Trades"]
     assert report["final_equity_money"] == pytest.approx(theirs["Equity Final [$]"], abs=2e-2)
     assert report["win_rate_pct"] == pytest.approx(theirs["Win Rate [%]"])
+    # The same growth; its last tick comes within the last bar, so that the years are a little longer.
+    longer = (report["duration_days"] / 365.25) / years
+    growth = (1 + report["annual_return_pct"] / 100) ** longer - 1
+    assert 100 * growth == pytest.approx(theirs["CAGR [%]"], rel=1e-5)
