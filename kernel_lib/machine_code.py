@@ -12,17 +12,23 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numba
 
-__all__ = ["cache_dir", "entry_point", "prepared_dir"]
+__all__ = ["cache_dir", "entry_point", "prepared_dir", "source_digest"]
 
-_COMPILED = ("features", "market", "strategy", "trading", "machine_code.py")
+_COMPILED = (
+    "features", "market", "strategy", "trading", "machine_code.py", "kept_code.py", "content.py", "backtest/loop.py",
+    "backtest/account_loop.py", "backtest/sweep_engine.py", "backtest/sweep_totals.py",
+)  # fmt: skip
 
 
-def _digest() -> str:
+@lru_cache(maxsize=1)
+def source_digest() -> str:
+    """Give a digest of all sources that machine code is made of, of Python's and of numba's version."""
     here = Path(__file__).parent
     digest = hashlib.sha256(f"{sys.version}{numba.__version__}{here}".encode())
     for name in _COMPILED:
@@ -34,7 +40,7 @@ def _digest() -> str:
 
 def prepared_dir() -> Path:
     """The directory that the installation prepares, ``sys.prefix/share/tickhub/machine-code/<digest>``."""
-    return Path(sys.prefix) / "share" / "tickhub" / "machine-code" / _digest()
+    return Path(sys.prefix) / "share" / "tickhub" / "machine-code" / source_digest()
 
 
 def cache_dir() -> Path:
@@ -42,7 +48,7 @@ def cache_dir() -> Path:
     parent = (
         os.environ.get("TICKHUB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "tickhub"
     )
-    return Path(parent) / "machine-code" / _digest()
+    return Path(parent) / "machine-code" / source_digest()
 
 
 def entry_point(compiled: Any, signature: tuple[Any, ...] | None = None) -> Callable[..., Any]:

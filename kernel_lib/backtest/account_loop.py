@@ -16,6 +16,7 @@ import numpy.typing as npt
 from numba import njit, typeof
 
 from kernel_lib.backtest.loop import sample
+from kernel_lib.kept_code import keep
 from kernel_lib.strategy import Proposer
 from kernel_lib.trading import dispose, pooled
 from kernel_lib.trading.ledger import floating_minor, margin_in_use
@@ -205,6 +206,7 @@ def account_loop(steps: tuple[tuple[Any, bool], ...]) -> Callable[..., int]:
     """
     branches = []
     space: dict[str, Any] = {
+        "__name__": __name__,
         "DRAIN": DRAIN, "DONE": DONE, "ASK": ASK, "EVALUATE": EVALUATE, "NEXT": NEXT, "ASKING": ASKING,
         "ANSWERED": ANSWERED, "sample": sample, "sample_shares": _sample_shares, "unmoved": dispose.unmoved,
         "floating_minor": floating_minor, "margin_in_use": margin_in_use, "margin_rate": margin_rate,
@@ -226,5 +228,5 @@ def account_loop(steps: tuple[tuple[Any, bool], ...]) -> Callable[..., int]:
     filename = f"<tickhub account of {len(steps)} steps {abs(hash(steps)):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), space)  # noqa: S102  (generated here)
-    loop: Callable[..., int] = njit(nogil=True)(space["run"])
+    loop: Callable[..., int] = keep(njit(nogil=True)(space["run"]))
     return loop

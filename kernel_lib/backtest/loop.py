@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, typeof
 
 from kernel_lib.backtest.checked import OPEN_TICK
+from kernel_lib.kept_code import keep
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategy import Proposer
 from kernel_lib.trading import dispose
@@ -102,7 +103,7 @@ def _whole_loop(propose: Callable[..., Any], finish: Callable[..., None]) -> Cal
             finish(forming, tick)
         return stop
 
-    loop: Callable[..., int] = run
+    loop: Callable[..., int] = keep(run)
     return loop
 
 
@@ -146,7 +147,7 @@ def _cut_loop(
             finish(forming, tick)
         return stop
 
-    loop: Callable[..., int] = run
+    loop: Callable[..., int] = keep(run)
     return loop
 
 

@@ -22,6 +22,7 @@ from kernel_lib.backtest.outside import outside_events
 from kernel_lib.backtest.replay import replay
 from kernel_lib.backtest.sweep_totals import TOTALS, close_totals, fold_rows, open_totals
 from kernel_lib.errors import BadData, Misconfigured
+from kernel_lib.kept_code import keep
 from kernel_lib.machine_code import entry_point
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.tick import Ticks
@@ -229,7 +230,7 @@ def _work(loop: Any) -> Any:
         sample(points, sampler, lowest, b, b.time_ns)
         close_totals(points, sampler[2], b, span_ns, t)
 
-    return run
+    return keep(run)
 
 
 def empty_totals(n_sets: int) -> npt.NDArray[np.void]:

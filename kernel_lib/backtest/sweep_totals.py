@@ -41,7 +41,7 @@ _SUMMED = (
 )  # fmt: skip
 
 
-@njit(nogil=True)
+@njit(cache=True, nogil=True)
 def open_totals(t):  # type: ignore[no-untyped-def]
     """Begin a run."""
     t.n_trades = t.n_won = t.n_lost = t.won_minor = t.lost_minor = t.held_ns = 0
@@ -49,7 +49,7 @@ def open_totals(t):  # type: ignore[no-untyped-def]
     t.worst_minor = 1 << 62
 
 
-@njit(nogil=True)
+@njit(cache=True, nogil=True)
 def fold_rows(rows, n_rows, t):  # type: ignore[no-untyped-def]
     """Add the closed trades among the first ``n_rows`` rows of a record."""
     for i in range(n_rows):
@@ -69,7 +69,7 @@ def fold_rows(rows, n_rows, t):  # type: ignore[no-untyped-def]
             t.lost_minor += net
 
 
-@njit(nogil=True)
+@njit(cache=True, nogil=True)
 def close_totals(points, n_points, b, span_ns, t):  # type: ignore[no-untyped-def]
     """Take the book's own counts, and the returns by day, or by hour where the run has fewer than thirty days.
 

@@ -7,7 +7,6 @@ differ only in them share compiled code.
 
 import linecache
 import math
-from collections import namedtuple
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,14 +18,16 @@ from numba import njit
 from kernel_lib.errors import Misconfigured
 from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.features.feature import Feature
+from kernel_lib.kept_code import keep
 from kernel_lib.market.bar import Bar, bar_length_ns
 from kernel_lib.strategy.answered import compiled_answer
 from kernel_lib.strategy.definition import RESERVED, Strategy
 from kernel_lib.strategy.position import Position
 from kernel_lib.strategy.target import exposure_of, ordered, sized
+from kernel_lib.strategy.tuples import tuple_class
 from kernel_lib.trading.record import Status
 
-__all__ = ["Plan", "Question", "Step", "compose", "tuple_class"]
+__all__ = ["Plan", "Question", "Step", "compose"]
 
 _HOLD = int(Status.HOLD)
 
@@ -96,16 +97,6 @@ def compose(strategy: Strategy) -> Plan:
     calls = tuple(each.update for each in layout.compiled.values())
     step = _compiled(source, (*layout.shown, *RESERVED), calls, _Decision(strategy))
     return Plan(layout.state, layout.places, layout.channels, lengths, layout.questions, step)
-
-
-def tuple_class(name: str, fields: tuple[str, ...]) -> Any:
-    """One class for each set of names, so that equal strategies share compiled code."""
-    if (name, fields) not in _classes:
-        _classes[name, fields] = namedtuple(name, fields)
-    return _classes[name, fields]
-
-
-_classes: dict[tuple[str, tuple[str, ...]], Any] = {}
 
 
 class _Layout:
@@ -276,7 +267,7 @@ def _compiled(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], de
     space: dict[str, Any] = {
         "Bar": Bar, "Position": Position, "sized": sized, "ordered": ordered, "exposure_of": exposure_of, "HOLD": _HOLD,
         "math": math,
-        "X": tuple_class("X", fields), "decide": answer, "seen": _seen,
+        "__name__": __name__, "X": tuple_class("X", fields), "decide": answer, "seen": _seen,
         **{f"update_{index}": update for index, update in enumerate(updates)},
     }  # fmt: skip
     filename = f"<tickhub step {decide.__name__} {abs(hash(source)):x}>"
@@ -287,11 +278,11 @@ def _compiled(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], de
     called = njit(nogil=True)
     return Step(
         propose=inlined(space["propose"]),
-        live=called(space["propose_live"]),
+        live=keep(called(space["propose_live"])),
         advance_half=inlined(space["advance_half"]),
         decide_half=inlined(space["decide_half"]),
-        advance_live=called(space["advance_live"]),
-        decide_live=called(space["decide_live"]),
+        advance_live=keep(called(space["advance_live"])),
+        decide_live=keep(called(space["decide_live"])),
         ready=space["ready"],
         gather=space["gather"],
     )

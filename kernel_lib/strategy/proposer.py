@@ -17,12 +17,13 @@ from numba.core.errors import NumbaError
 from kernel_lib.errors import BadData, Broken, StrategyFault
 from kernel_lib.machine_code import entry_point
 from kernel_lib.market.instrument import Instrument
-from kernel_lib.strategy.compose import compose, tuple_class
+from kernel_lib.strategy.compose import compose
 from kernel_lib.strategy.definition import Strategy
 from kernel_lib.strategy.orders import EntryOrder
 from kernel_lib.strategy.position import Proposal, Seen
 from kernel_lib.strategy.sizing import make_sizing
 from kernel_lib.strategy.target import MEMORY, ordered_rows, sized_rows
+from kernel_lib.strategy.tuples import tuple_class
 from kernel_lib.trading.account import AccountConfig
 from kernel_lib.trading.record import VIEW, Status
 
