@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kernel_lib.backtest.performance import equity_of
 from kernel_lib.backtest.sheet_html import page, picture
 from kernel_lib.backtest.tearsheet import plain, shown
+from kernel_lib.backtest.trading_days import trading_days
 from kernel_lib.errors import BadData
 
 #: A :class:`~kernel_lib.backtest.report.Report`; that file uses this one, so it is not imported here.
@@ -112,9 +114,13 @@ def _names(reports: "Sequence[Report]") -> list[str]:
 def _together(one: "Report", other: "Report") -> float:
     if one.periods.name != other.periods.name:
         return float("nan")
-    length = (86_400 if one.periods.name == "day" else 3_600) * 10**9
-    _, left, right = np.intersect1d(one.periods.ends_ns // length, other.periods.ends_ns // length, return_indices=True)
+    number = trading_days if one.periods.name == "day" else _hours
+    _, left, right = np.intersect1d(number(one.periods.ends_ns), number(other.periods.ends_ns), return_indices=True)
     first, second = one.periods.returns[left], other.periods.returns[right]
     if len(first) < 3 or np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])
+
+
+def _hours(times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return times_ns // (3_600 * 10**9)

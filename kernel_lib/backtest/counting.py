@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.backtest.trading_days import trading_days
 from kernel_lib.counter import TRIAL_BYTES
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.strategy import Strategy
@@ -39,7 +40,7 @@ __all__ = [
     "set_hypothesis", "tally_of", "trial_identities", "uncounted",
 ]  # fmt: skip
 
-_DAY_NS, _HOUR_NS = 86_400 * 10**9, 3_600 * 10**9
+_HOUR_NS = 3_600 * 10**9
 _DAYS_A_YEAR = 252.0
 _LEAST_DAYS = 30
 _SPAN = struct.Struct("<qqq")
@@ -193,7 +194,7 @@ def _sharpe(points: npt.NDArray[np.void], deposit_minor: float) -> float:
     times = np.ascontiguousarray(points["time_ns"])
     if len(times) < 2:
         return math.nan
-    days = times // _DAY_NS
+    days = trading_days(times)
     daily = 1 + np.count_nonzero(days[1:] != days[:-1]) >= _LEAST_DAYS
     periods = days if daily else times // _HOUR_NS
     ends = np.append(np.flatnonzero(periods[1:] != periods[:-1]), len(times) - 1)

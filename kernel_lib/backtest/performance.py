@@ -1,8 +1,9 @@
 """The figures of a run: returns of its periods, and every standard statistic with its unit in its name.
 
 ``_money`` is the account's currency, ``_pct`` percent, ``_s`` seconds, ``_days`` days, ``_count`` a number of things;
-ratios have none. Returns are of the equity, by day where the run covers at least thirty trading days, else by hour, and
-are brought to a year with 252 days or 252 * 24 hours; the risk-free rate is taken as zero. A statistic that cannot be
+ratios have none. Returns are of the equity, by day where the run covers at least thirty trading days (see
+:mod:`~kernel_lib.backtest.trading_days`), else by hour, and are brought to a year with 252 days or 252 * 24 hours; the
+risk-free rate is taken as zero. A statistic that cannot be
 computed (no trades, no variance) is NaN.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.backtest.sharpe import sharpe_estimate
+from kernel_lib.backtest.trading_days import trading_days
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.tick import Ticks
 from kernel_lib.risk import (
@@ -89,7 +91,7 @@ def period_returns(run: Run) -> PeriodReturns:
     times = run.equity["time_ns"]
     if len(times) == 0:
         return PeriodReturns(returns=np.zeros(0), ends_ns=times, per_year=_DAYS_A_YEAR, name="day")
-    daily = len(np.unique(times // _DAY_NS)) >= _LEAST_DAYS
+    daily = len(np.unique(trading_days(times))) >= _LEAST_DAYS
     last = _period_ends(times, daily)
     closes = np.concatenate([[run.book.account.deposit], equity_of(run)[last]])
     # An account that owes has lost all, and has no returns from then on.
@@ -190,7 +192,7 @@ def statistics_of(run: Run, trades: Any, periods: PeriodReturns) -> dict[str, fl
 
 
 def _period_ends(times_ns: npt.NDArray[np.int64], daily: bool) -> npt.NDArray[np.int64]:
-    slots = times_ns // (_DAY_NS if daily else _HOUR_NS)
+    slots = trading_days(times_ns) if daily else times_ns // _HOUR_NS
     return np.flatnonzero(np.append(np.diff(slots) > 0, True))
 
 

@@ -6,10 +6,13 @@ those of :mod:`kernel_lib.backtest.report`, by the same rules and names. Totals 
 joined: mean and squared deviations by the formula of Chan, Golub and LeVeque (1979).
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from kernel_lib.backtest.trading_days import day_end_ns
 from kernel_lib.trading.record import Kind
 
 __all__ = ["TOTALS", "close_totals", "fold_rows", "joined_totals", "open_totals", "statistics_of"]
@@ -69,6 +72,11 @@ def fold_rows(rows, n_rows, t):  # type: ignore[no-untyped-def]
             t.lost_minor += net
 
 
+@njit(nogil=True, inline="always")
+def _period_end(time_ns, by_day):  # type: ignore[no-untyped-def]
+    return day_end_ns(time_ns) if by_day else (time_ns // _HOUR_NS + 1) * _HOUR_NS
+
+
 @njit(cache=True, nogil=True)
 def close_totals(points, n_points, b, span_ns, t):  # type: ignore[no-untyped-def]
     """Take the book's own counts, and the returns by day, or by hour where the run has fewer than thirty days.
@@ -91,13 +99,12 @@ def close_totals(points, n_points, b, span_ns, t):  # type: ignore[no-untyped-de
     t.growth = b.equity_minor / b.deposit_minor
     t.open_ns = b.held_ns + (b.time_ns - b.held_since_ns if b.n_positions > 0 else 0)
     n_days = 0
-    next_day = np.int64(-(1 << 62))
+    next_day: Any = np.int64(-(1 << 62))
     for i in range(n_points):
         if points[i].time_ns >= next_day:
             n_days += 1
-            next_day = (points[i].time_ns // _DAY_NS + 1) * _DAY_NS
+            next_day = day_end_ns(points[i].time_ns)
     by_day = n_days >= _LEAST_DAYS
-    length = _DAY_NS if by_day else _HOUR_NS
     t.periods_a_year = _DAYS_A_YEAR if by_day else 24 * _DAYS_A_YEAR
     n_returns = 0
     total = 0.0
@@ -106,12 +113,12 @@ def close_totals(points, n_points, b, span_ns, t):  # type: ignore[no-untyped-de
     highest = -np.inf
     before = float(b.deposit_minor)
     # A boundary to compare with: dividing each point's time costs as much as the rest of the run.
-    end_ns = (points[0].time_ns // length + 1) * length if n_points > 0 else np.int64(0)
+    end_ns = _period_end(points[0].time_ns, by_day) if n_points > 0 else np.int64(0)
     for i in range(n_points):
         if i < n_points - 1:
             if points[i + 1].time_ns < end_ns:
                 continue
-            end_ns = (points[i + 1].time_ns // length + 1) * length
+            end_ns = _period_end(points[i + 1].time_ns, by_day)
         change = (points[i].equity_minor - before) / before if before > 0.0 else 0.0  # ruined: no returns
         before = points[i].equity_minor if before > 0.0 else before
         points[n_returns].lowest_minor = change  # its own use is over; the second pass reads the returns there
