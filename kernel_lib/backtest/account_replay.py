@@ -152,12 +152,9 @@ def _bound(
                  for each in members]  # fmt: skip
     own = {each.symbol: each for each in contracts}
     for symbol, each in ticks.items():
-        try:
-            check_ticks(each)
-            if each.dtype != TICK:
-                raise BadData("an account is replayed on ticks; make them of bars with ticks_from_bars")
-        except BadData as error:
-            raise BadData(f"{symbol}: {error}", source=symbol, line=error.line) from None
+        check_ticks(each, symbol)
+        if each.dtype != TICK:
+            raise BadData("an account is replayed on ticks; make them of bars with ticks_from_bars", source=symbol)
     missing = [each for each in own if each not in ticks]
     if missing:
         raise BadData(f"members trade {', '.join(missing)}, of which ticks must be given; given are {', '.join(ticks)}")
@@ -333,7 +330,7 @@ class _Run:
             if each.proposer.faulted and not fault:
                 bad = events[events["kind"] == _FAULT][0]
                 wanted = "the decision must give a number from -1 to 1, or an order with prices"
-                fault = f"time {bad['time_ns']}: {wanted}, it gave {bad['target']}"
+                fault = f"{np.datetime64(int(bad['time_ns']), 'ns')}Z: {wanted}, it gave {bad['target']}"
             own = own_curve(points, self._shares[j, :n_points], events, int(pool["deposit_minor"]))
             ticks = self._ticks[each.contract.symbol]
             span_ns = int(ticks["time_ns"][0]), int(ticks["time_ns"][-1])

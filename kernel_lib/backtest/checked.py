@@ -16,24 +16,34 @@ OPEN_TICK = np.dtype(
 )  # fmt: skip
 
 
-def check_ticks(ticks: Ticks) -> None:
-    """Refuse an array that a replay cannot believe; the message names the first row that is wrong."""
+def check_ticks(ticks: Ticks, source: str = "ticks") -> None:
+    """Refuse an array that a replay cannot believe; the message names the first row that is wrong.
+
+    Parameters
+    ----------
+    ticks : ndarray of TICK or OPEN_TICK
+    source : str
+        What messages call them.
+    """
     if not isinstance(ticks, np.ndarray) or ticks.dtype not in (TICK, OPEN_TICK) or ticks.ndim != 1:
         got = f"{ticks.dtype} {ticks.shape}" if isinstance(ticks, np.ndarray) else type(ticks).__name__
-        raise BadData(f"ticks must be a one-dimensional array of dtype TICK (see kernel_lib.market.tick), it was {got}")
+        raise BadData(
+            "ticks must be a one-dimensional array of dtype TICK, as kernel_lib.market.tick.make_ticks(times_ns, bid, "
+            f"ask) makes one, it was {got}", source="" if source == "ticks" else source,
+        )  # fmt: skip
     if len(ticks) == 0:
-        raise BadData("a replay needs at least one tick, it was given none")
+        raise BadData("a replay needs at least one tick, it was given none", source="" if source == "ticks" else source)
     bid, ask = ticks["bid"], ticks["ask"]
     wrong = ~(np.isfinite(bid) & np.isfinite(ask) & (bid > 0) & (ask >= bid))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise BadData(
-            f"quotes must be finite, positive and not crossed, tick {row} is {ticks[row]}", source="ticks", line=row
+            f"quotes must be finite, positive and not crossed, tick {row} is {ticks[row]}", source=source, line=row
         )
     back = np.diff(ticks["time_ns"]) < 0
     if back.any():
         row = int(np.argmax(back)) + 1
-        raise BadData(f"times must not go back, tick {row} does; sort by time_ns first", source="ticks", line=row)
+        raise BadData(f"times must not go back, tick {row} does; sort by time_ns first", source=source, line=row)
 
 
 def check_lengths(ticks: Ticks, lengths: list[int]) -> None:

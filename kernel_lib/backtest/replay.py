@@ -198,7 +198,8 @@ def replay(
     if proposer.faulted and not fault:
         bad = events[events["kind"] == 9][0]
         wanted = "the decision must give a number from -1 to 1, or an order with prices"
-        fault = f"time {bad['time_ns']}: {wanted}, it gave {bad['target']}"
+        when = np.datetime64(int(bad["time_ns"]), "ns")
+        fault = f"{when}Z: {wanted}, it gave {bad['target']}"
     run = Replay(
         strategy, contract, book, events, points[: int(sampler[2])].copy(), len(ticks), seconds, fault, span_ns
     )

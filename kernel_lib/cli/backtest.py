@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from kernel_lib.cli.choose import choose_strategy, echo_json, parse_settings
-from kernel_lib.errors import BadData
+from kernel_lib.errors import BadData, Misconfigured
 
 __all__ = ["backtest"]
 
@@ -44,6 +44,9 @@ def backtest(
     from kernel_lib.market.validation import Validator
     from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 
+    for path in (trades_file, plot_file):
+        if path is not None and not path.parent.is_dir():
+            raise Misconfigured(f"there is no directory {str(path.parent)!r} to write {path.name} into")
     chosen = choose_strategy(strategy).with_params(**parse_settings(settings))
     imported = read_ticks(file, symbol=symbol)
     verdict = Validator().check(imported.ticks, None)

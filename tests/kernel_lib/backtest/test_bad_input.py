@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kernel_lib import features as f
-from kernel_lib.backtest import replay
+from kernel_lib.backtest import Member, replay, replay_account
 from kernel_lib.errors import BadData, Misconfigured
 from kernel_lib.market.tick import make_ticks
 from kernel_lib.strategies import CATALOGUE
@@ -47,6 +47,33 @@ def test_no_history_and_one_out_of_order_are_refused() -> None:
 def test_a_symbol_without_contract_data_is_refused_with_what_to_do() -> None:
     with pytest.raises(BadData, match=r"no contract data for symbol 'XYZ'; known are .*; or pass an Instrument"):
         replay(CATALOGUE["ma_cross"], walk(50), instrument="XYZ")
+
+
+def test_a_target_of_nan_stops_the_strategy_and_says_when_in_a_time_that_can_be_read() -> None:
+    @strategy(features={"change": f.price_change()})
+    def broken(x, position, p):
+        return float("nan")
+
+    run = replay(broken, walk(50))
+    assert run.fault.startswith(f"{np.datetime64(int(walk(50)['time_ns'][1]), 'ns')}Z: the decision must give a number")
+    assert run.fault.endswith("it gave nan")
+    member = replay_account([Member(broken, "EURUSD")], {"EURUSD": walk(50)}).members[0]
+    assert member.fault == run.fault
+
+
+def test_what_an_account_cannot_use_is_named_by_its_symbol_once() -> None:
+    ticks = walk(50)
+    cross = CATALOGUE["ma_cross"]
+    for given, message in (
+        (ticks[::-1].copy(), r"EURUSD:1: times must not go back, tick 1 does; sort by time_ns first"),
+        (ticks[:0], r"EURUSD: a replay needs at least one tick, it was given none"),
+        (
+            ticks.tolist(),
+            r"EURUSD: ticks must be .* as kernel_lib.market.tick.make_ticks\(times_ns, bid, ask\) makes one",
+        ),
+    ):
+        with pytest.raises(BadData, match=f"^{message}"):
+            replay_account([Member(cross, "EURUSD")], {"EURUSD": given})
 
 
 def test_a_spread_of_zero_is_traded_without_one() -> None:
