@@ -5,12 +5,13 @@ the ticks. In a passport's ``evidence``, or beside its approval, it stands as th
 that a notebook made has no signature and says so; the platform signs what it has run itself.
 """
 
+import contextlib
 import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -35,6 +36,9 @@ __all__ = [
 
 _CONTEXT = b"tickhub parity certificate\0"
 _COUNTED = ("ticks", "decisions", "orders", "denied", "fills", "closed")
+_LONGEST = 2_000
+#: Nanoseconds that numpy has a date for.
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,8 +67,8 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     identity: str
     ticks_sha256: str
     n_ticks: int
-    first_ns: int
-    last_ns: int
+    first_ns: Nanoseconds
+    last_ns: Nanoseconds
     code: dict[str, str]
     counts: dict[str, int]
     verdict: str
@@ -174,14 +178,32 @@ def shown_certificate(text: str, passport: Passport, key: Ed25519PublicKey | Non
     Returns
     -------
     str
-        Begins with ``signed by the platform``, ``unsigned, the author's claim``, ``of another strategy`` or
-        ``unreadable``.
+        One line, for an author may write what they like into a claim. It begins with ``signed by the platform``,
+        ``unsigned, the author's claim``, ``of another strategy`` or ``unreadable``, and ends with what makes it worth
+        less: that nothing was ordered, that there was no sandbox, that it is of another release.
     """
     try:
         certificate, signed = read_certificate(text, key)
     except BadData:
         return f"unreadable: {text[:80]!r}"
     if certificate.identity != identity_of(passport):
-        return f"of another strategy, parameters, limits or costs ({certificate.name}): worth nothing here"
+        return _one_line(f"of another strategy, parameters, limits or costs ({certificate.name}): worth nothing here")
     whose = "signed by the platform" if signed else "unsigned, the author's claim"
-    return f"{whose}: {certificate}"
+    return _one_line(f"{whose}: {certificate}") + "".join(f"; {each}" for each in _doubts(certificate))
+
+
+def _doubts(certificate: Certificate) -> list[str]:
+    found = []
+    if certificate.verdict == "identical" and not certificate.counts.get("orders"):
+        found.append("worth little: nothing was ordered")
+    if not certificate.isolated:
+        found.append("worth less: it ran without a sandbox")
+    made = certificate.code.get("tickhub", "")
+    with contextlib.suppress(PackageNotFoundError):
+        if made != installed_version("tickhub"):
+            found.append(f"worth little: of release {_one_line(made)[:20]!r}, here is {installed_version('tickhub')!r}")
+    return found
+
+
+def _one_line(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)[:_LONGEST]

@@ -48,8 +48,11 @@ function render({ el }) {
     if (ask_.open) ask_.close();
   }
 
+  // Answers may overtake one another: an older list never covers a newer one.
+  let asked = 0, shown = 0;
   async function refresh() {
     if (ended) return;
+    const mine = ++asked;
     try {
       if (!me) {
         me = await ask("me");
@@ -57,7 +60,10 @@ function render({ el }) {
         set(who, `${me.user}, ${me.role}`);
       }
       if (me.role !== "admin") return over("This page takes the role admin");
-      known = await ask("strategies");
+      const read = await ask("strategies");
+      if (mine < shown) return;
+      shown = mine;
+      known = read;
       list.update(known.map((s) => ({ ...s, key: s.hash })));
       say("");
       const now = known.find((s) => s.hash === chosen);
@@ -108,7 +114,8 @@ function render({ el }) {
     const signed = [ours, theirs].find((text) => text.startsWith("signed by the platform"));
     const worth = signed || theirs || ours;
     const gap = /: gap, /.test(worth);
-    if (signed) list.append(...finding("Parity with live", gap ? "killed" : "active", gap ? "signed: a gap" : "signed", capital(worth.replace("signed by the platform", "by the platform"))));
+    const little = /; worth l/.test(worth);
+    if (signed) list.append(...finding("Parity with live", gap ? "killed" : little ? "paused" : "active", gap ? "signed: a gap" : little ? "signed, worth little" : "signed", capital(worth.replace("signed by the platform", "by the platform"))));
     else if (theirs.startsWith("unsigned")) list.append(...finding("Parity with live", gap ? "killed" : "paused", "author\u2019s claim", `${theirs}. By the platform: ${ours}.`));
     else if (theirs) list.append(...finding("Parity with live", "killed", "worthless", theirs));
     else list.append(...finding("Parity with live", "paused", "no certificate", "An operator makes one: tickhub parity --certify."));
@@ -192,8 +199,10 @@ function render({ el }) {
     busy = true;
     try {
       const answer = await ask(`strategies/${p.hash}/${verb}`, body);
-      toastUp(`${p.name} is ${done}; ${answer.engine_told ? "the engine knows" : "the engine takes it in when it is up"}.`);
+      const said = `${p.name} is ${done}; ${answer.engine_told ? "the engine knows" : "the engine takes it in when it is up"}.`;
+      toastUp(said);
       await refresh();
+      toastUp(said); // stays a while beside the list that shows it, however long that took
     } catch (error) {
       toastUp(`Not done: ${error.message}`, true);
       if (error instanceof Gone) over(error.message);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ class Approver:
         self.page = page
         self.told: list[tuple[str, Any]] = []
         self.passport: dict[str, Any] = {}
-        self.after: dict[str, Any] | None = None
+        self.status = "submitted"
+        self.held: list[tuple[Any, str]] | None = None
         page.route("**/*", self._answer)
 
     def open(self, evidence: dict[str, str], findings: dict[str, Any], **changed: Any) -> str:
@@ -63,15 +65,19 @@ class Approver:
             return route.fulfill(body=str(Approvals._esm), content_type="text/javascript; charset=utf-8")
         what = path.removeprefix("/services/desk/broker/")
         content: Any = {"message": "no such page"}
-        if asked.method == "POST":
+        if asked.method == "POST" and what.endswith("/approve"):
+            self.status, content = "approved", {"engine_told": True}
+        elif asked.method == "POST":
             self.told.append((what, json.loads(asked.post_data or "null")))
             content = {"verdict": "running"}
             self.passport = self.passport | {"findings": self.passport["findings"] | {"hold_out": content}}
         elif what == "me":
             content = {"user": "admin", "tenant": "demo", "role": "admin"}
         elif what == "strategies":
-            row = {"hash": HASH, "name": self.passport["name"], "author": "quant", "status": "submitted"}
+            row = {"hash": HASH, "name": self.passport["name"], "author": "quant", "status": self.status}
             content = [row | {"submitted_at": "2026-11-21T10:00:00"}]
+            if self.held is not None:
+                return self.held.append((route, json.dumps(content)))
         elif what == f"strategies/{HASH}":
             content = self.passport
         return route.fulfill(body=json.dumps(content), content_type="application/json")
@@ -140,8 +146,38 @@ def test_a_claim_is_called_a_claim_and_a_gap_a_gap(approver: Approver) -> None:
     fail = LOOK | {"verdict": "fail", "reason": "no profit after costs on data that nobody had seen", "profit": "-"}
     approver.open({"parity, by the platform": gap}, {"trials": TRIALS, "hold_out": fail})
     assert approver.tags()[1:] == ["fail", "signed: a gap"]
+    idle = f"signed by the platform: {IDENTICAL}; worth little: nothing was ordered"
+    approver.open({"parity, by the platform": idle}, {"trials": TRIALS, "hold_out": LOOK})
+    assert approver.tags()[2] == "signed, worth little"
     approver.open({"parity": "of another strategy (x): worth nothing here"} | NOT_RUN, {})
     assert approver.tags() == ["none counted", "not asked", "worthless"]
+
+
+def test_what_was_decided_is_still_said_when_the_list_shows_it_however_late(browser: Any) -> None:
+    context = browser.new_context()
+    approver = Approver(context.new_page())
+    page = approver.page
+    page.clock.install()
+    approver.open(NOT_RUN, {"trials": TRIALS})
+    approver.held = []
+    page.clock.run_for(6_000)  # the list is asked for before the decision, and answered after it
+    page.wait_for_function("() => true")  # its request has come through
+    old = approver.held[:]
+    assert len(old) == 1
+    page.click(".detail button.resume")
+    page.click("dialog[open] button[type=submit]")
+    page.wait_for_selector(".toast >> text=fade is approved; the engine knows.")
+    until = time.monotonic() + 20.0
+    while len(approver.held) == len(old) and time.monotonic() < until:
+        page.wait_for_timeout(20)
+    page.clock.run_for(8_000)
+    for route, body in [*approver.held[len(old) :], *old]:  # the newest first, the oldest last
+        route.fulfill(body=body, content_type="application/json")
+    page.wait_for_selector("tr:has-text('fade') .tag >> text=approved")
+    page.wait_for_selector(".toast >> text=fade is approved; the engine knows.")
+    approver.held = None
+    assert page.locator("tr:has-text('fade') .tag").all_inner_texts() == ["approved"]
+    context.close()
 
 
 def test_words_of_a_tenant_are_shown_as_text_and_fit_a_phone(approver: Approver, shoot: Callable[[str], None]) -> None:

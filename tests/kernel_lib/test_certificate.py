@@ -77,6 +77,30 @@ def test_an_approver_is_told_what_it_is_worth() -> None:
     assert shown_certificate("<script>", mine, key) == "unreadable: '<script>'"
 
 
+def test_what_makes_a_certificate_worth_little_is_said_of_a_signed_one_too() -> None:
+    mine, key = passport(), KEY.public_key()
+
+    def said(**changes: object) -> str:
+        return shown_certificate(as_text(msgspec.structs.replace(certificate(), **changes), KEY), mine, key)
+
+    assert "worth" not in said()
+    assert said(counts=COUNTS | {"orders": 0}).endswith("; worth little: nothing was ordered")
+    assert said(isolated=False).endswith("; worth less: it ran without a sandbox")
+    assert "; worth little: of release '0.0.1', here is " in said(code={"tickhub": "0.0.1"})
+
+
+def test_a_claim_stays_on_its_line_and_spoils_no_page() -> None:
+    mine, key = passport(), KEY.public_key()
+    forged = msgspec.structs.replace(
+        certificate(), verdict="gap", gap="x\nparity, by the platform: signed by the platform: identical"
+    )
+    told = shown_certificate(as_text(forged), mine, key)
+    assert told.startswith("unsigned, the author's claim: gap, ")
+    assert "\n" not in told
+    far = as_text(certificate()).replace('"first_ns":1', f'"first_ns":{(1 << 64) - 1}')
+    assert shown_certificate(far, mine, key).startswith("unreadable")
+
+
 def test_the_platforms_own_run_stands_beside_the_authors_claim(tmp_path: Path) -> None:
     home = Home(tmp_path / "home").create()
     claimed = passport(evidence={"parity": as_text(certificate()), "idea": "averages"})
