@@ -12,8 +12,8 @@ import numpy.typing as npt
 from kernel_lib.backtest.performance import equity_of
 from kernel_lib.backtest.sheet_html import page, picture
 from kernel_lib.backtest.tearsheet import plain, shown
-from kernel_lib.backtest.trading_days import trading_days
 from kernel_lib.errors import BadData
+from kernel_lib.market.trading_days import trading_days
 
 #: A :class:`~kernel_lib.backtest.report.Report`; that file uses this one, so it is not imported here.
 Report = Any

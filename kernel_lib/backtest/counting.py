@@ -21,9 +21,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib.backtest.trading_days import trading_days
 from kernel_lib.counter import TRIAL_BYTES
 from kernel_lib.market.instrument import Instrument
+from kernel_lib.market.trading_days import trading_days
 from kernel_lib.strategy import Strategy
 from kernel_lib.trading.book import Book
 from kernel_lib.trial_count import (

@@ -2,7 +2,7 @@
 
 ``_money`` is the account's currency, ``_pct`` percent, ``_s`` seconds, ``_days`` days, ``_count`` a number of things;
 ratios have none. Returns are of the equity, by day where the run covers at least thirty trading days (see
-:mod:`~kernel_lib.backtest.trading_days`), else by hour, and are brought to a year with 252 days or 252 * 24 hours; the
+:mod:`~kernel_lib.market.trading_days`), else by hour, and are brought to a year with 252 days or 252 * 24 hours; the
 risk-free rate is taken as zero. A statistic that cannot be
 computed (no trades, no variance) is NaN.
 """
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.backtest.sharpe import sharpe_estimate
-from kernel_lib.backtest.trading_days import trading_days
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.tick import Ticks
+from kernel_lib.market.trading_days import trading_days
 from kernel_lib.risk import (
     annual_volatility,
     expected_shortfall,

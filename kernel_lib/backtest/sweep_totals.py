@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from kernel_lib.backtest.trading_days import day_end_ns
+from kernel_lib.market.trading_days import day_end_ns
 from kernel_lib.trading.record import Kind
 
 __all__ = ["TOTALS", "close_totals", "fold_rows", "joined_totals", "open_totals", "statistics_of"]

@@ -1,11 +1,10 @@
-"""Five trading days a week: what a currency does on Sunday evening is Monday's."""
+"""A week of currencies is five daily returns, in a report and in a sweep."""
 
 import numpy as np
 import pandas as pd
 
 from kernel_lib.backtest import replay
 from kernel_lib.backtest.sweep import sweep
-from kernel_lib.backtest.trading_days import day_end_ns, trading_days
 from kernel_lib.market.tick import Ticks, make_ticks
 from kernel_lib.strategies import CATALOGUE
 
@@ -19,17 +18,6 @@ def weeks_of_currency() -> Ticks:
         (times.day_of_week == 6) & (times.hour >= 22))]  # fmt: skip
     mid = np.round(1.1 + np.cumsum(np.random.default_rng(3).normal(0, 2e-4, len(opens))), 5)
     return make_ticks(opens.to_numpy().astype("datetime64[ns]").astype(np.int64), mid, np.round(mid + 5e-5, 5))
-
-
-def test_saturday_and_sunday_are_mondays_and_every_other_day_its_own() -> None:
-    hours = pd.date_range("2019-02-01", periods=24 * 21, freq="h")
-    expected = hours.normalize() + pd.to_timedelta(
-        np.select([hours.day_of_week == 5, hours.day_of_week == 6], [2, 1]), "D"
-    )
-    times = hours.to_numpy().astype("datetime64[ns]").astype(np.int64)
-    assert (trading_days(times) == (expected - pd.Timestamp(0)).days).all()
-    ends = [day_end_ns(int(each)) for each in times]
-    assert ends == ((trading_days(times) + 1) * 86_400 * 10**9).tolist()
 
 
 def test_eight_weeks_have_forty_daily_returns_in_a_report_and_in_a_sweep() -> None:
