@@ -8,13 +8,14 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading
 from kernel_lib.agents.regimes import READS, regime_of
 from kernel_lib.agents.snapshot import Snapshot
-from kernel_lib.agents.track_record import earned_weight
+from kernel_lib.agents.track_record import weight_of
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["Adaptation"]
 
 
-class Adaptation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Adaptation(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Tell the regime, and propose weights by how the agents did in it.
 
     ``weight.AGENT = 2 (hits + a) / (hits + misses + 2 a)`` over the outcomes in the present regime alone; the prior is
@@ -45,7 +46,7 @@ class Adaptation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 continue
             total = reading.look(f"outcomes of {record.agent}", record.hits + record.misses)
             if total is not None:
-                weight = earned_weight(record.hits, record.misses, prior=self.prior)
+                weight = weight_of(record.hits, record.misses, prior=self.prior)
                 found.append((reading.note(f"weight.{record.agent}", weight), record.agent))
                 most = max(most, total)
         if not found:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["consensus"]
 
 
+@declared
 def consensus(
     tier: str = "pro",
     *,

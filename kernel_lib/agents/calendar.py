@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kernel_lib.agents.snapshot import Release
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ CURRENCIES = {
 }  # fmt: skip
 _NUMBERS = ("actual", "forecast", "deviation")
 _SECOND_NS = 10**9
+_MOST_MINUTES = 525_600.0
 
 
+@declared
 def read_calendar(content: bytes) -> tuple[Release, ...]:
     """Read a calendar from CSV, in order of time.
 
@@ -69,6 +72,7 @@ def read_calendar(content: bytes) -> tuple[Release, ...]:
     return tuple(sorted(releases, key=lambda each: (each.time_ns, each.currency, each.name)))
 
 
+@declared
 def next_releases(
     releases: Iterable[Release], currencies: Iterable[str] = (), *, impact: str = "high", after_min: float = 5.0
 ) -> "tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]":
@@ -99,8 +103,11 @@ def next_releases(
     import numpy as np
 
     ranks = ("low", "medium", "high")
-    if impact not in ranks or not 0.0 <= after_min < math.inf:
-        raise BadData(f"impact must be one of {', '.join(ranks)}, after_min from 0; they were {impact!r}, {after_min}")
+    if impact not in ranks or not 0.0 <= after_min <= _MOST_MINUTES:
+        raise BadData(
+            f"impact must be one of {', '.join(ranks)}, after_min from 0 to {_MOST_MINUTES:g}; it was {impact!r}, "
+            f"{after_min!r}"
+        )
     wanted = set(currencies)
     times = sorted({
         each.time_ns for each in releases

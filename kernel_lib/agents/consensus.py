@@ -18,6 +18,7 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.catalogue import CATALOGUE
 from kernel_lib.agents.reading import lean
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 
 __all__ = ["Consensus", "agree", "quorum_of"]
@@ -110,6 +111,7 @@ class Consensus(msgspec.Struct, frozen=True, kw_only=True):
         return f"<div><b>{html.escape(self.reason)}</b><table><tr>{head}</tr>{rows}</table></div>"
 
 
+@declared
 def quorum_of(n_research: int) -> int:
     """Give how many of a panel's research agents must have an opinion: at least half, and one.
 
@@ -121,6 +123,7 @@ def quorum_of(n_research: int) -> int:
     return max(1, -(-n_research // 2))
 
 
+@declared
 def agree(
     votes: Iterable[Vote],
     *,

@@ -8,11 +8,12 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["DataQuality"]
 
 
-class DataQuality(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class DataQuality(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Shrink the size by what is missing, refused, doubtful or old.
 
     The least of: share of features that are known; ``1 - refused share / most_refused``; mean quality of the ticks;

@@ -8,11 +8,12 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["ExecutionQuality"]
 
 
-class ExecutionQuality(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ExecutionQuality(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Shrink the size by rejected orders, by slippage and by latency beyond what was expected.
 
     The least of: ``1 - rejected share / most_rejected``; ``allowed / slippage`` with ``allowed = expected +

@@ -9,11 +9,12 @@ from kernel_lib.agents.fundamental_analysis import minutes_ahead
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["ExecutionTiming"]
 
 
-class ExecutionTiming(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ExecutionTiming(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Hold the cost of trading now against the usual, and keep out of releases and closed sessions.
 
     The spread shrinks the size by ``(most - ratio) / (most - 1.5)`` between 1.5 and ``most`` times its median, and at

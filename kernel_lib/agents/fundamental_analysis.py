@@ -8,6 +8,7 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip, lean, squash
 from kernel_lib.agents.snapshot import Release, Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["FundamentalAnalysis", "minutes_ahead"]
 
@@ -15,7 +16,7 @@ _MINUTE_NS = 60 * 10**9
 _IMPACT = {"low": 0.25, "medium": 0.5, "high": 1.0}
 
 
-class FundamentalAnalysis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class FundamentalAnalysis(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Hold the base currency's surprises against the quote currency's.
 
     A surprise is ``(actual - forecast) / deviation``, at most 3 either way, turned where lower is better; where the

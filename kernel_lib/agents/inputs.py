@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ INPUTS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
+@declared
 def panel_features(labels: Iterable[str], bars: str) -> "dict[str, Feature | tuple[Feature, str]]":
     """Make the features of these labels on bars of one length, in the table's order.
 

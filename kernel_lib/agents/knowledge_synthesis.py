@@ -9,13 +9,14 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["KnowledgeSynthesis"]
 
 _LEARNING = ("performance_analysis", "model_improvement", "adaptation")
 
 
-class KnowledgeSynthesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class KnowledgeSynthesis(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Combine proposed weights: ``exp(sum(c log w) / max(1, sum(c)))`` over the learning agents' confidences c.
 
     The geometric mean, drawn to 1 as far as the proposals are unsure. A weight is at least 0.1 there, so that one agent

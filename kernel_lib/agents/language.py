@@ -13,6 +13,7 @@ import msgspec
 
 from kernel_lib.agents.consensus import Consensus
 from kernel_lib.config import Secret
+from kernel_lib.declared import Declared
 from kernel_lib.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _MOST_TEXT = 6_000
 _LOCAL = tuple(("http", name) for name in ("127.0.0.1", "localhost", "::1"))
 
 
-class LanguageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class LanguageConfig(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the model is; read from the program's configuration and handed in.
 
     Parameters

@@ -9,6 +9,8 @@ weights are ours, written for headlines of prices, ratings, earnings and central
 import math
 import re
 
+from kernel_lib.declared import declared
+
 __all__ = ["WORDS", "sentiment", "words_of"]
 
 _WORD = re.compile(r"[a-z][a-z'&-]*|[+-]?\d[\d.,]*%?")
@@ -84,6 +86,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(plain)
 
 
+@declared
 def sentiment(text: str) -> float:
     """Give the sentiment of a headline, from -1 (bad) to 1 (good); 0 where no word of the list is in it.
 

@@ -10,13 +10,14 @@ from kernel_lib.agents.reading import Reading, clip, lean, squash
 from kernel_lib.agents.regimes import READS, regime_of
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["MarketAnalysis"]
 
 _LENGTHS = (12, 36, 96)
 
 
-class MarketAnalysis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class MarketAnalysis(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Say where the market goes by its trend over three lengths, its range and its regime.
 
     The trend of one length is ``tanh(slope * sqrt(n) / (pace * atr))``: the move of n bars against the distance that

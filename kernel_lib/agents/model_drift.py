@@ -8,11 +8,12 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["ModelDrift"]
 
 
-class ModelDrift(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ModelDrift(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Shrink the size as the models' inputs move: whole until 0.1, nothing from twice 0.25 on, straight between.
 
     The marks are those of the population stability index (Siddiqi, *Credit Risk Scorecards*, 2006). The worst model

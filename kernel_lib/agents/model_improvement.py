@@ -9,11 +9,12 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import ModelReport, Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["ModelImprovement"]
 
 
-class ModelImprovement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ModelImprovement(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Propose a weight for each model, and say which to train anew.
 
     ``weight = accuracy * calibration * steadiness``: accuracy is ``1 + deviations / 3`` in [0, 1], where the live hit

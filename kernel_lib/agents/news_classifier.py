@@ -13,6 +13,7 @@ import msgspec
 
 from kernel_lib.agents.ngrams import counted
 from kernel_lib.agents.snapshot import Headline
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 
 __all__ = ["CLASSES", "FILE", "NewsClassifier", "news_classifier", "scored"]
@@ -80,6 +81,7 @@ def news_classifier() -> NewsClassifier:
     return NewsClassifier(files("kernel_lib.agents").joinpath(FILE).read_bytes())
 
 
+@declared
 def scored(headlines: Iterable[Headline], classifier: NewsClassifier | None = None) -> tuple[Headline, ...]:
     """Give the headlines with the classifier's scores; one that has a score keeps it.
 

@@ -9,13 +9,14 @@ from kernel_lib.agents.lexicon import sentiment
 from kernel_lib.agents.reading import Reading, clip, lean
 from kernel_lib.agents.snapshot import Headline, Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["NewsSentiment"]
 
 _HOUR_NS = 3600 * 10**9
 
 
-class NewsSentiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class NewsSentiment(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Weigh headlines by age: ``direction = sum(w s) / sum(w)``, ``w = 0.5 ** (age / half_life)``.
 
     A headline's score s is the classifier's where it was scored, else the lexicon's. What is good for the quote

@@ -17,9 +17,12 @@ from kernel_lib.agents.catalogue import CATALOGUE
 from kernel_lib.agents.consensus import Consensus, agree, quorum_of
 from kernel_lib.agents.snapshot import ModelReport, Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import declared, shown
 from kernel_lib.errors import BadData
 
 __all__ = ["Decision", "Orchestrator"]
+
+_OF_AN_AGENT = ("key", "group", "reads", "analyze")
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,7 @@ class Orchestrator:
     'no opinion: 0 of 1 needed agents can tell'
     """
 
+    @declared
     def __init__(
         self,
         tier: str | None = None,
@@ -97,9 +101,11 @@ class Orchestrator:
         keep: int = 256,
     ) -> None:
         held = tiers.tier(tier)
-        for what, given in (("agents", agents), ("muted", muted)):
-            if isinstance(given, str):
-                raise BadData(f"{what} must be a sequence of names, as in [{given!r}], it was the text {given!r}")
+        strangers = [each for each in extra if not all(hasattr(each, name) for name in _OF_AN_AGENT)]
+        if strangers:
+            raise BadData(
+                f"an agent must have key, group, reads and analyze(snapshot), {shown(strangers[0])} has not all"
+            )
         muted = frozenset(muted)
         unknown = sorted({*agents, *(muted - {each.key for each in extra})} - set(CATALOGUE))
         if unknown:

@@ -10,6 +10,7 @@ from kernel_lib.agents.consensus import Consensus
 from kernel_lib.agents.panel import Panel
 from kernel_lib.agents.track_record import TrackRecord
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class _Seen(NamedTuple):
     position: _Flat
 
 
+@declared
 def votes_over_time(feature: "Evaluated", ticks: "Ticks") -> "VotesOverTime":
     """Ask the panel at every close of its bars over recorded ticks, as a strategy without a position would.
 

@@ -8,13 +8,14 @@ import msgspec
 from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading
 from kernel_lib.agents.snapshot import Snapshot
-from kernel_lib.agents.track_record import earned_weight, wilson
+from kernel_lib.agents.track_record import weight_of, wilson
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["PerformanceAnalysis"]
 
 
-class PerformanceAnalysis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PerformanceAnalysis(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Sum up closed trades, and propose weights by each agent's hit rate.
 
     Hit rate with Wilson's 95 % interval (1927), expectancy (mean profit) and profit factor (gains over losses) of the
@@ -46,7 +47,7 @@ class PerformanceAnalysis(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
                 total = reading.look(f"outcomes of {record.agent}", record.hits + record.misses)
                 if total is not None:
                     n_outcomes = max(n_outcomes, total)
-                    weight = earned_weight(record.hits, record.misses, prior=self.prior)
+                    weight = weight_of(record.hits, record.misses, prior=self.prior)
                     reading.note(f"weight.{record.agent}", weight)
         reading.note("trades", float(len(profits)))
         n = max(float(len(profits)), n_outcomes)

@@ -9,11 +9,12 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import Portfolio, Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["PortfolioOptimization"]
 
 
-class PortfolioOptimization(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PortfolioOptimization(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Hold the target weight against the present one, and shrink what only repeats the other holdings.
 
     The size that keeps volatility where it usually is: ``usual / recent`` volatility, at most 1. What repeats: with

@@ -8,13 +8,14 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import Portfolio, Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["RiskAssessment"]
 
 _LEAST_RETURNS = 20
 
 
-class RiskAssessment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RiskAssessment(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Veto what the limits forbid, and shrink the size as one of them comes near.
 
     Drawdown and the day's loss shrink it by the cushion rule of ``risk.drawdown_control``: whole until half of the

@@ -8,11 +8,12 @@ from kernel_lib.agents.consensus import Consensus
 from kernel_lib.agents.fundamental_analysis import minutes_ahead
 from kernel_lib.agents.reading import Reading
 from kernel_lib.agents.snapshot import Snapshot
+from kernel_lib.declared import Declared, declared
 
 __all__ = ["TradeRules", "Verdict", "should_trade"]
 
 
-class TradeRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class TradeRules(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When to act.
 
     Parameters
@@ -49,6 +50,7 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"<Verdict {'trade' if self else 'do not trade: ' + '; '.join(self.against)}>"
 
 
+@declared
 def should_trade(said: Consensus, snapshot: Snapshot, rules: TradeRules | None = None) -> Verdict:
     """Say whether to act: all of it must hold, and what is not known does not hold.
 

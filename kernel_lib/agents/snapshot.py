@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 from kernel_lib.errors import BadData
 
 __all__ = [
@@ -24,7 +25,7 @@ __all__ = [
 _UNKNOWN = math.nan
 
 
-class Headline(msgspec.Struct, frozen=True, kw_only=True):
+class Headline(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """One piece of news.
 
     Parameters
@@ -44,7 +45,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     score: float = _UNKNOWN
 
 
-class Release(msgspec.Struct, frozen=True, kw_only=True):
+class Release(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """One entry of the economic calendar.
 
     Parameters
@@ -75,14 +76,14 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     higher_is_better: bool = True
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True):
+class Trade(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """A closed trade: its profit (money, or multiples of what was risked) and when it was closed."""
 
     profit: float
     known_ns: int
 
 
-class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
+class Portfolio(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """Where the account stands; money in account currency, NaN where unknown.
 
     Parameters
@@ -114,7 +115,7 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     risk_active: bool = True
 
 
-class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
+class ModelReport(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """What a model says now and how it did lately; NaN where unknown.
 
     Parameters
@@ -143,7 +144,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
 
 
-class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
+class AgentRecord(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """How one agent's votes did, in one regime (empty: in all of them)."""
 
     agent: str
@@ -152,7 +153,7 @@ class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
     regime: str = ""
 
 
-class Execution(msgspec.Struct, frozen=True, kw_only=True):
+class Execution(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """How orders were carried out lately; slippage in points, worse than asked positive."""
 
     orders: int = 0
@@ -163,7 +164,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     expected_latency_ms: float = _UNKNOWN
 
 
-class Quality(msgspec.Struct, frozen=True, kw_only=True):
+class Quality(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """How the ticks were: counted, refused, their mean quality (0 to 1), seconds since the last."""
 
     ticks: int = 0
@@ -172,7 +173,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float = _UNKNOWN
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class Health(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """How the machine does: links that are down, loop delay, shares of memory and disk in use (0 to 1)."""
 
     links_down: tuple[str, ...] = ()
@@ -182,7 +183,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     clock_error_ms: float = _UNKNOWN
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Snapshot(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True, dict=True):
     """One moment, for all agents alike; equal snapshots have one :attr:`digest`, by which votes can be kept.
 
     Parameters
@@ -243,7 +244,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def digest(self) -> str:
         """A name for all that it holds, the same in every process."""
-        plain = msgspec.msgpack.encode(self, enc_hook=_plain, order="deterministic")
+        try:
+            plain = msgspec.msgpack.encode(self, enc_hook=_plain, order="deterministic")
+        except OverflowError:
+            raise BadData("a snapshot's whole numbers must fit into 64 bits, one does not") from None
         return hashlib.blake2b(plain, digest_size=16).hexdigest()
 
     def __hash__(self) -> int:

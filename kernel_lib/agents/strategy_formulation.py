@@ -9,6 +9,7 @@ from kernel_lib.agents.reading import Reading, lean
 from kernel_lib.agents.regimes import READS, regime_of
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["StrategyFormulation"]
 
@@ -22,7 +23,7 @@ _PLANS = {
 }
 
 
-class StrategyFormulation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class StrategyFormulation(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Make one plan of the research votes and the regime.
 
     ``side = sum(c d) / sum(c)`` over the research votes that have a side, with their confidence c; ``agreement =

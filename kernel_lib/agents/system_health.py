@@ -8,11 +8,12 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["SystemHealth"]
 
 
-class SystemHealth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SystemHealth(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Shrink the size as the machine nears one of its ends; nothing while a link is down.
 
     Each measure is fine until its mark and bears nothing at its end, straight between; the worst decides.

@@ -8,6 +8,7 @@ from kernel_lib.agents.agent import Group
 from kernel_lib.agents.reading import Reading, clip, lean, squash
 from kernel_lib.agents.snapshot import Snapshot
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared
 
 __all__ = ["TechnicalIndicator"]
 
@@ -18,7 +19,7 @@ _RETURNING = (("rsi_14", "RSI", 50.0, -20.0), ("stochastic_14", "stochastic", 50
               ("percent_b_20", "Bollinger band", 0.5, -0.5))  # fmt: skip
 
 
-class TechnicalIndicator(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class TechnicalIndicator(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Ask nine indicators by named rules, and every model as one more.
 
     Each rule gives a number from -1 to 1. Rules that follow the market weigh ``share``, rules that bet on the way back

@@ -11,6 +11,7 @@ import msgspec
 
 from kernel_lib.agents.snapshot import AgentRecord
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import Declared, declared
 from kernel_lib.errors import BadData
 
 __all__ = ["AgentReport", "TrackRecord", "earned_weight", "wilson"]
@@ -20,6 +21,7 @@ _LEAST_SIDE = 0.05
 _Z95 = 1.959963984540054
 
 
+@declared
 def earned_weight(hits: float, misses: float, *, prior: float = 50.0) -> float:
     """Give the weight of an agent: twice the mean of a Beta posterior of its hit rate.
 
@@ -36,6 +38,11 @@ def earned_weight(hits: float, misses: float, *, prior: float = 50.0) -> float:
     >>> earned_weight(0, 0), earned_weight(60, 40, prior=50.0), earned_weight(0, 100, prior=50.0)
     (1.0, 1.1, 0.5)
     """
+    return weight_of(hits, misses, prior)
+
+
+def weight_of(hits: float, misses: float, prior: float = 50.0) -> float:
+    """Give :func:`earned_weight` of numbers that are numbers."""
     if not (hits >= 0.0 and misses >= 0.0 and prior > 0.0 and math.isfinite(hits + misses + prior)):
         raise BadData(f"hits and misses must be numbers from 0, the prior above 0, they were {hits}, {misses}, {prior}")
     return 2.0 * (hits + prior) / (hits + misses + 2.0 * prior)
@@ -68,7 +75,7 @@ class _Open(msgspec.Struct, frozen=True):
     sides: dict[str, tuple[float, float]]
 
 
-class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
+class AgentReport(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """One agent's record: outcomes, hit rate with its 95 % interval, Brier score of its confidence; NaN without any."""
 
     agent: str
@@ -80,7 +87,7 @@ class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     weight: float
 
 
-class TrackRecord(msgspec.Struct, kw_only=True):
+class TrackRecord(msgspec.Struct, metaclass=Declared, kw_only=True):
     """A running account of votes and their outcomes, by agent and by regime.
 
     Parameters
@@ -104,6 +111,7 @@ class TrackRecord(msgspec.Struct, kw_only=True):
         if isinstance(self.horizon, bool) or not isinstance(self.horizon, int) or not 1 <= self.horizon <= 10_000:
             raise BadData(f"a horizon must be a whole number of prices from 1 to 10000, it was {self.horizon!r}")
 
+    @declared
     def see(self, mid: float, votes: Iterable[Vote] = (), regime: str = "") -> None:
         """Judge the votes that are due at this price, and note new ones.
 
@@ -129,6 +137,7 @@ class TrackRecord(msgspec.Struct, kw_only=True):
         if sides:
             self.waiting.append(_Open(self.seen + self.horizon, mid, regime, sides))
 
+    @declared
     def report(self, agent: str) -> AgentReport:
         """Sum up one agent over all regimes; one that was never judged has no rate."""
         count = self.counts.get(agent, {}).get("", _Count())
@@ -136,7 +145,7 @@ class TrackRecord(msgspec.Struct, kw_only=True):
         low, high = wilson(count.hits, n)
         return AgentReport(
             agent=agent, outcomes=n, hit_rate=count.hits / n if n else math.nan, low=low, high=high,
-            brier=count.squares / n if n else math.nan, weight=earned_weight(count.hits, count.misses),
+            brier=count.squares / n if n else math.nan, weight=weight_of(count.hits, count.misses),
         )  # fmt: skip
 
     def records(self) -> tuple[AgentRecord, ...]:
@@ -147,10 +156,11 @@ class TrackRecord(msgspec.Struct, kw_only=True):
             for regime, count in sorted(regimes.items())
         )
 
+    @declared
     def weights(self, *, prior: float = 50.0) -> Mapping[str, float]:
         """Give each judged agent's weight by :func:`earned_weight`."""
         return {
-            agent: earned_weight(regimes[""].hits, regimes[""].misses, prior=prior)
+            agent: weight_of(regimes[""].hits, regimes[""].misses, prior=prior)
             for agent, regimes in sorted(self.counts.items())
         }
 
@@ -159,6 +169,7 @@ class TrackRecord(msgspec.Struct, kw_only=True):
         return msgspec.json.encode(self, order="deterministic")
 
     @classmethod
+    @declared
     def of_state(cls, state: bytes) -> "TrackRecord":
         """Make it again.
 

@@ -3,15 +3,19 @@
 import html
 import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import msgspec
 
+from kernel_lib.declared import shown
 from kernel_lib.errors import BadData
 
 __all__ = ["Inputs", "Vote"]
 
 #: Names of what was looked at and the numbers found; None where nothing was known.
+_TEXTS_TIME_AND_VETO = (str, str, int, bool)
+
 Inputs = tuple[tuple[str, float | None], ...]
 
 
@@ -57,18 +61,28 @@ class Vote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        # Sixteen votes are made for one consensus, so that each field is looked at once and by hand.
         ranges: tuple[tuple[str, Any, float], ...] = (
             ("direction", self.direction, -1.0), ("confidence", self.confidence, 0.0), ("scale", self.scale, 0.0),
         )  # fmt: skip
-        for name, number, lowest in ranges:
-            if isinstance(number, str) or not lowest <= number <= 1.0:  # NaN fails it too
-                raise BadData(f"{self.agent}: {name} must be from {lowest:g} to 1, it was {number!r}")
-            if type(number) is not float:  # a numpy scalar or a whole number, which would be encoded otherwise
-                msgspec.structs.force_setattr(self, name, float(number))
-        if not self.agent or not self.reason:
-            raise BadData(f"a vote must say who gives it and why, it was {self.agent!r}: {self.reason!r}")
-        if isinstance(self.inputs, Mapping):
-            msgspec.structs.force_setattr(self, "inputs", _pairs(self.inputs))
+        for name, given, lowest in ranges:
+            if type(given) is not float:  # a numpy scalar or a whole number, which would be encoded otherwise
+                if isinstance(given, bool) or not isinstance(given, Real):
+                    raise BadData(f"{self.agent}: {name} must be a number, it was {shown(given)}")
+                msgspec.structs.force_setattr(self, name, float(given))
+            if not lowest <= given <= 1.0:  # NaN fails it too
+                raise BadData(f"{self.agent}: {name} must be from {lowest:g} to 1, it was {given!r}")
+        agent, reason, known_ns, veto = said = (self.agent, self.reason, self.known_ns, self.veto)
+        if tuple(map(type, said)) != _TEXTS_TIME_AND_VETO and not _fits(agent, reason, known_ns, veto):
+            raise BadData(
+                "a vote must have agent and reason as texts, known_ns as whole nanoseconds, veto true or false; they "
+                f"were {shown(agent)}, {shown(reason)}, {shown(known_ns)} and {shown(veto)}"
+            )
+        if not agent or not reason:
+            raise BadData(f"a vote must say who gives it and why, it was {agent!r}: {reason!r}")
+        # Pairs in a tuple are what a Reading made, and are not gone through again.
+        if type(self.inputs) is not tuple or (self.inputs and type(self.inputs[0]) is not tuple):
+            msgspec.structs.force_setattr(self, "inputs", _pairs(self.agent, self.inputs))
 
     @property
     def number(self) -> dict[str, float | None]:
@@ -94,8 +108,19 @@ class Vote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return f"<div><b>{html.escape(repr(self)[1:-1])}</b><table>{rows}</table></div>"
 
 
-def _pairs(inputs: Mapping[str, float | None]) -> Inputs:
+def _fits(agent: Any, reason: Any, known_ns: Any, veto: Any) -> bool:
+    return (
+        isinstance(agent, str) and isinstance(reason, str) and isinstance(veto, bool)
+        and isinstance(known_ns, Integral) and not isinstance(known_ns, bool)
+    )  # fmt: skip
+
+
+def _pairs(agent: str, inputs: Any) -> Inputs:
     isfinite = math.isfinite
-    return tuple(
-        (name, None if number is None or not isfinite(number) else float(number)) for name, number in inputs.items()
-    )
+    try:
+        named = inputs.items() if isinstance(inputs, Mapping) else [(str(name), number) for name, number in inputs]
+        return tuple(
+            (name, None if number is None or not isfinite(number) else float(number)) for name, number in named
+        )
+    except (TypeError, ValueError):
+        raise BadData(f"{agent}: inputs must be names, each with a number or None, it was {shown(inputs)}") from None

@@ -4,12 +4,13 @@ import hashlib
 import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import Declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.calibration import Calibration
 from kernel_lib.models.prediction import Shape
@@ -46,7 +47,7 @@ class FeatureNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     shares: tuple[float, ...]
 
 
-class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Facts(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the caller alone knows of a model: pass it when the model is bundled.
 
     Parameters
@@ -60,6 +61,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         UTC nanoseconds; the library itself has no clock.
     note : str
     """
+
+    reads_itself: ClassVar[tuple[str, ...]] = ("sources",)
 
     symbol: str = ""
     bars: str = ""
@@ -77,12 +80,6 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         msgspec.structs.force_setattr(
             self, "sources", tuple(each if isinstance(each, str) else repr(each) for each in given)
         )
-        for name in ("symbol", "bars", "note"):
-            text = getattr(self, name)
-            if not isinstance(text, str):
-                raise BadData(f"{name} must be a text, it was {text!r}")
-        if isinstance(self.created_ns, bool) or not isinstance(self.created_ns, int):
-            raise BadData(f"created_ns must be whole nanoseconds since 1970, it was {self.created_ns!r}")
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

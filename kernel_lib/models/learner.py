@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import Declared
 from kernel_lib.errors import BadData, Misconfigured, Refused
 from kernel_lib.models.calibration import Calibration, Method, fit_chances, fit_score, fit_side
 from kernel_lib.models.card import Card, array_identity, note_features, versions
@@ -33,7 +34,7 @@ __all__ = ["Learner", "judged", "one_thread"]
 Floats = npt.NDArray[np.float64]
 
 
-class Learner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Learner(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What all learners share.
 
     Parameters

@@ -3,12 +3,13 @@
 import msgspec
 import numpy as np
 
+from kernel_lib.declared import Declared
 from kernel_lib.errors import BadData
 
 __all__ = ["Choice", "Range", "Space", "integer", "number"]
 
 
-class Range(msgspec.Struct, frozen=True):
+class Range(msgspec.Struct, metaclass=Declared, frozen=True):
     """Numbers from ``low`` to ``high``, both included; whole where both are whole; ``log`` searches by ratio."""
 
     low: float
@@ -21,7 +22,7 @@ class Range(msgspec.Struct, frozen=True):
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, metaclass=Declared, frozen=True):
     """One of some values."""
 
     of: tuple[str | int | float | bool, ...]

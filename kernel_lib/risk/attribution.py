@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, amounts, complete, floats, table
 from kernel_lib.risk.shown import Shown, Table, fraction_pct, money
@@ -59,6 +60,7 @@ class Attribution(Shown, frozen=True, kw_only=True):
         return figure
 
 
+@declared
 def value_at_risk_parts(
     covariance: Any, exposures: Any, *, names: tuple[str, ...] = (), confidence: float = 0.95, horizon: float = 1.0
 ) -> Attribution:
@@ -93,6 +95,7 @@ def value_at_risk_parts(
     )
 
 
+@declared
 def expected_shortfall_parts(returns: Any, exposures: Any, *, confidence: float = 0.95) -> Attribution:
     """Split the historical expected shortfall: what each instrument lost in the portfolio's worst periods.
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.risk.downside import downside_deviation
 from kernel_lib.risk.growth import annual_return, annual_volatility, compounded, deviation
-from kernel_lib.risk.series import Floats, matched, over, periods
+from kernel_lib.risk.series import Floats, floats, matched, over, periods
 
 __all__ = [
     "alpha",
@@ -43,6 +44,7 @@ __all__ = [
 _LEAST_VARIANCE = 1e-30
 
 
+@declared
 def beta(returns: Any, benchmark: Any) -> float:
     """Give the slope of returns on the benchmark; NaN for fewer than two pairs or a benchmark that stands still.
 
@@ -57,6 +59,7 @@ def beta(returns: Any, benchmark: Any) -> float:
     return float(np.mean(away * first)) / variance if variance >= _LEAST_VARIANCE else float("nan")
 
 
+@declared
 def alpha(returns: Any, benchmark: Any, risk_free: float = 0.0, periods_per_year: float | str = "daily") -> float:
     """Give the annual return that beta does not explain: the mean of ``r - beta * b`` compounded (empyrical).
 
@@ -66,11 +69,13 @@ def alpha(returns: Any, benchmark: Any, risk_free: float = 0.0, periods_per_year
     return alpha_beta(returns, benchmark, risk_free, periods_per_year)[0]
 
 
+@declared
 def alpha_beta(
     returns: Any, benchmark: Any, risk_free: float = 0.0, periods_per_year: float | str = "daily"
 ) -> tuple[float, float]:
     """Give :func:`alpha` and :func:`beta` at once."""
     first, second = _pairs(returns, benchmark)
+    floats(risk_free, "risk_free")
     slope = beta(first, second)
     if np.isnan(slope):
         return float("nan"), float("nan")
@@ -78,6 +83,7 @@ def alpha_beta(
     return compounded(1.0 + float(rest.mean()), periods(periods_per_year)) - 1.0, slope
 
 
+@declared
 def up_alpha_beta(
     returns: Any, benchmark: Any, risk_free: float = 0.0, periods_per_year: float | str = "daily"
 ) -> tuple[float, float]:
@@ -86,6 +92,7 @@ def up_alpha_beta(
     return alpha_beta(first[second > 0.0], second[second > 0.0], risk_free, periods_per_year)
 
 
+@declared
 def down_alpha_beta(
     returns: Any, benchmark: Any, risk_free: float = 0.0, periods_per_year: float | str = "daily"
 ) -> tuple[float, float]:
@@ -94,6 +101,7 @@ def down_alpha_beta(
     return alpha_beta(first[second < 0.0], second[second < 0.0], risk_free, periods_per_year)
 
 
+@declared
 def batting_average(returns: Any, benchmark: Any) -> float:
     """Give the share of periods that beat the benchmark; NaN without any.
 
@@ -104,6 +112,7 @@ def batting_average(returns: Any, benchmark: Any) -> float:
     return float(np.mean(first > second)) if first.size else float("nan")
 
 
+@declared
 def capture(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the compounded annual return over the benchmark's.
 
@@ -116,29 +125,34 @@ def capture(returns: Any, benchmark: Any, periods_per_year: float | str = "daily
     return over(annual_return(first, periods_per_year), annual_return(second, periods_per_year))
 
 
+@declared
 def up_capture(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the capture over the periods in which the benchmark rose."""
     first, second = matched(returns, benchmark)
     return capture(first[second > 0.0], second[second > 0.0], periods_per_year)
 
 
+@declared
 def down_capture(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the capture over the periods in which the benchmark fell."""
     first, second = matched(returns, benchmark)
     return capture(first[second < 0.0], second[second < 0.0], periods_per_year)
 
 
+@declared
 def up_down_capture(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the up capture over the down capture; above 1 is good."""
     return over(up_capture(returns, benchmark, periods_per_year), down_capture(returns, benchmark, periods_per_year))
 
 
+@declared
 def tracking_error(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the annual sample deviation of the difference from the benchmark."""
     first, second = _pairs(returns, benchmark)
     return deviation(first - second) * float(np.sqrt(periods(periods_per_year)))
 
 
+@declared
 def information_ratio(
     returns: Any, benchmark: Any, periods_per_year: float | str = 1.0, *, geometric: bool = False
 ) -> float:
@@ -161,6 +175,7 @@ def information_ratio(
     return over(float(np.mean(first - second)) * a_year, error)
 
 
+@declared
 def jensen_alpha(
     returns: Any, benchmark: Any, risk_free_annual: float = 0.0, periods_per_year: float | str = "daily"
 ) -> float:
@@ -174,6 +189,7 @@ def jensen_alpha(
     return float(own - beta(returns, benchmark) * market)
 
 
+@declared
 def treynor_ratio(
     returns: Any,
     benchmark: Any,
@@ -187,18 +203,21 @@ def treynor_ratio(
     return over(own, systematic_risk(returns, benchmark, periods_per_year) if modified else beta(returns, benchmark))
 
 
+@declared
 def systematic_risk(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give beta times the benchmark's annual deviation, of the population (Bacon p. 75)."""
     first, second = _pairs(returns, benchmark)
     return float(beta(first, second) * annual_volatility(second, periods_per_year, ddof=0))
 
 
+@declared
 def specific_risk(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the annual deviation, of the population, of what alpha and beta leave over (Bacon p. 75)."""
     first, second = _pairs(returns, benchmark)
     return deviation(first - beta(first, second) * second, 0) * float(np.sqrt(periods(periods_per_year)))
 
 
+@declared
 def total_risk(returns: Any, benchmark: Any, periods_per_year: float | str = "daily") -> float:
     """Give the root of the squared systematic and specific risk (Bacon p. 75)."""
     return float(
@@ -208,6 +227,7 @@ def total_risk(returns: Any, benchmark: Any, periods_per_year: float | str = "da
     )
 
 
+@declared
 def appraisal_ratio(
     returns: Any, benchmark: Any, risk_free_annual: float = 0.0, periods_per_year: float | str = "daily"
 ) -> float:
@@ -218,12 +238,14 @@ def appraisal_ratio(
     )
 
 
+@declared
 def fama_beta(returns: Any, benchmark: Any) -> float:
     """Give the beta that total risk would earn: own deviation over the benchmark's (Bacon p. 78)."""
     first, second = _pairs(returns, benchmark)
     return over(deviation(first, 0), deviation(second, 0))
 
 
+@declared
 def net_selectivity(
     returns: Any, benchmark: Any, risk_free_annual: float = 0.0, periods_per_year: float | str = "daily"
 ) -> float:
@@ -233,6 +255,7 @@ def net_selectivity(
     return float(jensen_alpha(returns, benchmark, risk_free_annual, periods_per_year) - diversification)
 
 
+@declared
 def m_squared(
     returns: Any,
     benchmark: Any,
@@ -255,6 +278,7 @@ def m_squared(
     return float(scaled + risk_free_annual)
 
 
+@declared
 def m_squared_excess(
     returns: Any,
     benchmark: Any,
@@ -269,6 +293,7 @@ def m_squared_excess(
     return over(1.0 + own, 1.0 + market) - 1.0
 
 
+@declared
 def m2_sortino(returns: Any, benchmark: Any, required: float = 0.0, periods_per_year: float | str = "daily") -> float:
     """Give the annual return at the benchmark's downside risk (Bacon p. 102, as PerformanceAnalytics has it)."""
     first, second = _pairs(returns, benchmark)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, floats, table
 from kernel_lib.risk.shown import Shown, Table
@@ -64,6 +65,7 @@ class Comovement(Shown, frozen=True, kw_only=True):
         return figure
 
 
+@declared
 def covariance(returns: Any, method: CovarianceMethod = "sample", *, decay: float = 0.94) -> Floats:
     """Give the covariance of one period.
 
@@ -94,6 +96,7 @@ def covariance(returns: Any, method: CovarianceMethod = "sample", *, decay: floa
     return np.asarray(ledoit_wolf(array)[0], dtype=np.float64)
 
 
+@declared
 def comovement(returns: Any, method: CovarianceMethod = "sample", *, decay: float = 0.94) -> Comovement:
     """Describe how instruments move together; parameters as :func:`covariance`.
 
@@ -106,6 +109,7 @@ def comovement(returns: Any, method: CovarianceMethod = "sample", *, decay: floa
     )  # fmt: skip
 
 
+@declared
 def to_correlation(matrix: Any) -> Floats:
     """Turn a covariance into a correlation; the row and column of an instrument that did not move are NaN."""
     array = floats(matrix, "a covariance")
@@ -119,6 +123,7 @@ def to_correlation(matrix: Any) -> Floats:
     return correlation
 
 
+@declared
 def correlated_exposure(exposures: Any, correlation: Any) -> float:
     """Give the exposure that is left after what offsets or diversifies itself: ``sqrt(e' C e)``.
 
@@ -134,8 +139,8 @@ def correlated_exposure(exposures: Any, correlation: Any) -> float:
     5.0
     """
     money, matrix = floats(exposures, "exposures"), floats(correlation, "a correlation")
-    if money.ndim != 1 or matrix.shape != (len(money), len(money)):
-        raise BadData(f"{len(money)} exposures need a correlation of that size, its shape was {matrix.shape}")
+    if money.ndim != 1 or matrix.shape != (money.size, money.size):
+        raise BadData(f"{money.size} exposures need a correlation of that size, its shape was {matrix.shape}")
     if not (np.isfinite(money).all() and np.isfinite(matrix).all()):
         raise BadData("exposures and correlation must be finite numbers")
     return float(np.sqrt(max(0.0, float(money @ matrix @ money))))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.growth import growth_path
 from kernel_lib.risk.series import Floats, complete, each_column, number, series
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+@declared
 def drawdowns(returns: Any) -> Floats:
     """Give the drawdown after each period.
 
@@ -51,6 +53,7 @@ def drawdowns_of_worth(worth: Any) -> Floats:
     return fractions
 
 
+@declared
 @each_column
 def max_drawdown(returns: Any) -> float:
     """Give the deepest drawdown, from -1 to 0; NaN for no returns.
@@ -62,6 +65,7 @@ def max_drawdown(returns: Any) -> float:
     return float(depths.min()) if depths.size else float("nan")
 
 
+@declared
 @each_column
 def average_drawdown(returns: Any) -> float:
     """Give the mean depth of the distinct drawdowns, each counted at its deepest, positive; 0 without any.
@@ -73,6 +77,7 @@ def average_drawdown(returns: Any) -> float:
     return float(np.mean([-depth for _, _, _, depth in spells])) if spells else 0.0
 
 
+@declared
 @each_column
 def pain_index(returns: Any) -> float:
     """Give the mean drawdown over all periods, positive (Becker).
@@ -84,6 +89,7 @@ def pain_index(returns: Any) -> float:
     return float(np.mean(-depths)) if depths.size else float("nan")
 
 
+@declared
 @each_column
 def ulcer_index(returns: Any) -> float:
     """Give the root of the mean squared drawdown, positive (Martin 1987; a fraction, not percent).
@@ -95,6 +101,7 @@ def ulcer_index(returns: Any) -> float:
     return float(np.sqrt(np.mean(depths**2))) if depths.size else float("nan")
 
 
+@declared
 @each_column
 def conditional_drawdown_at_risk(returns: Any, confidence: float = 0.95) -> float:
     """Give the mean of the worst ``1 - confidence`` of all drawdowns, positive (Chekhlov, Uryasev, Zabarankin 2005).
@@ -109,6 +116,7 @@ def conditional_drawdown_at_risk(returns: Any, confidence: float = 0.95) -> floa
     return float(expected_shortfall(drawdowns(returns), confidence=confidence, method="order"))
 
 
+@declared
 def drawdown_control(drawdown: float, limit: float, *, start: float = 0.5) -> float:
     """Say by how much to scale exposure as a drawdown nears its limit.
 
@@ -192,6 +200,7 @@ class DrawdownReport(Shown, frozen=True, kw_only=True):
         return figure
 
 
+@declared
 def drawdown_report(returns: Any) -> DrawdownReport:
     """Describe the drawdowns of a track record.
 

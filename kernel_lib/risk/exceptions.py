@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
-from kernel_lib.risk.series import complete
+from kernel_lib.risk.series import complete, number
 from kernel_lib.risk.shown import Shown, Table
 from kernel_lib.risk.var import check_confidence
 
@@ -65,6 +66,7 @@ class ExceptionsReport(Shown, frozen=True, kw_only=True):
         return figure
 
 
+@declared
 def value_at_risk_exceptions(gains: Any, limits: Any, *, confidence: float = 0.99) -> ExceptionsReport:
     """Test a series of value-at-risk figures against what then happened.
 
@@ -89,7 +91,7 @@ def value_at_risk_exceptions(gains: Any, limits: Any, *, confidence: float = 0.9
     from scipy.stats import binom, chi2
 
     array = complete(gains, "gains")
-    told = np.full(array.shape, float(limits)) if np.ndim(limits) == 0 else complete(limits, "limits")
+    told = np.full(array.shape, number(limits, "a limit")) if np.ndim(limits) == 0 else complete(limits, "limits")
     if told.shape != array.shape or np.isnan(told).any():
         raise BadData(f"limits must be one number, or one for each of the {len(array)} periods")
     share = 1.0 - check_confidence(confidence)

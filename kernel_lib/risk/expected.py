@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.correlation import CovarianceMethod, covariance
 from kernel_lib.risk.series import Floats, complete, floats, periods, table
@@ -54,6 +55,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+@declared
 def expected_of_returns(
     returns: Any, method: CovarianceMethod = "sample", *, periods_per_year: float | str = 1.0
 ) -> Expected:
@@ -76,6 +78,7 @@ def expected_of_returns(
     return Expected(names=names, means=array.mean(axis=0) * a_year, covariance=covariance(array, method) * a_year)
 
 
+@declared
 def expected_of_prices(prices: Any, *, periods_per_year: float | str = "daily") -> Expected:
     """Take compounded annual growth and the annual sample covariance from prices.
 

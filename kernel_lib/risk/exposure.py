@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known
@@ -74,6 +75,7 @@ class Exposure(Shown, frozen=True, kw_only=True):
         return figure
 
 
+@declared
 def exposure(
     lots: Mapping[str, float],
     prices: Mapping[str, float],
@@ -134,6 +136,7 @@ def exposure(
     )  # fmt: skip
 
 
+@declared
 def instrument_exposures(
     lots: Mapping[str, float], prices: Mapping[str, float], names: tuple[str, ...], **settings: Any
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -149,6 +152,7 @@ def instrument_exposures(
     return np.array([held.get(name, 0.0) for name in names], dtype=np.float64)
 
 
+@declared
 def concentration(amounts: Any) -> float:
     """Give the Herfindahl index of the sizes: the sum of squared shares, 0 for nothing at all.
 
@@ -160,6 +164,7 @@ def concentration(amounts: Any) -> float:
     return float(np.sum((sizes / total) ** 2)) if total > 0.0 else 0.0
 
 
+@declared
 def currency_rates(
     prices: Mapping[str, float],
     currency: str,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from kernel_lib.declared import Declared, declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, complete, table
 from kernel_lib.risk.var import QuantileMethod, expected_shortfall, value_at_risk
@@ -29,12 +30,17 @@ _DECAY = 0.94
 _LEAST_FOR_GARCH = 50
 
 
-class Garch(msgspec.Struct, frozen=True, kw_only=True):
+class Garch(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """Parameters of ``h[t+1] = omega + alpha * r[t]**2 + beta * h[t]`` with ``h`` the variance of a period."""
 
     omega: float
     alpha: float
     beta: float
+
+    def __post_init__(self) -> None:
+        for name in ("omega", "alpha", "beta"):
+            if not 0.0 <= getattr(self, name) < 1e100:
+                raise BadData(f"{name} of a GARCH must be a number of at least 0, it was {getattr(self, name)!r}")
 
     @property
     def long_run_volatility(self) -> float:
@@ -43,6 +49,7 @@ class Garch(msgspec.Struct, frozen=True, kw_only=True):
         return float(np.sqrt(self.omega / rest)) if rest > 0.0 else float("inf")
 
 
+@declared
 def ewma_volatility(returns: Any, decay: float = _DECAY, *, seed: Literal["sample", "first"] = "sample") -> Floats:
     """Give the volatility that an exponentially weighted mean of squares expected for each period.
 
@@ -71,6 +78,7 @@ def ewma_volatility(returns: Any, decay: float = _DECAY, *, seed: Literal["sampl
     return np.sqrt(_recursion(0.0, 1.0 - decay, decay, squares, squares.mean() if seed == "sample" else squares[0]))
 
 
+@declared
 def fit_garch(returns: Any) -> Garch:
     """Fit a GARCH(1,1) without mean by maximum likelihood of normal innovations.
 
@@ -112,6 +120,7 @@ def fit_garch(returns: Any) -> Garch:
     return Garch(omega=omega * scale**2, alpha=alpha, beta=beta)
 
 
+@declared
 def garch_volatility(returns: Any, garch: Garch | None = None) -> Floats:
     """Give the volatility that a GARCH(1,1) expected for each period, and for the one to come; fitted if None.
 
@@ -126,6 +135,7 @@ def garch_volatility(returns: Any, garch: Garch | None = None) -> Floats:
     return np.sqrt(_recursion(fitted.omega, fitted.alpha, fitted.beta, squares, float(squares.mean())))
 
 
+@declared
 def filtered_returns(returns: Any, *, filter_by: Filter = "ewma", decay: float = _DECAY) -> Floats:
     """Rescale each return to the volatility of now.
 
@@ -156,6 +166,7 @@ def filtered_returns(returns: Any, *, filter_by: Filter = "ewma", decay: float =
     return _rescaled(complete(returns, "returns", 2), filter_by, decay, "returns")
 
 
+@declared
 def filtered_value_at_risk(
     returns: Any,
     exposures: Any = None,
@@ -178,6 +189,7 @@ def filtered_value_at_risk(
     )  # fmt: skip
 
 
+@declared
 def filtered_expected_shortfall(
     returns: Any,
     exposures: Any = None,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, each_column, floats, periods, series
 
@@ -24,6 +25,7 @@ __all__ = [
 _GROUPS = {"weekly": "W", "monthly": "M", "quarterly": "Q", "yearly": "Y"}
 
 
+@declared
 def simple_returns(prices: Any) -> Any:
     """Give ``p[t] / p[t-1] - 1``, one shorter than the prices; infinite after a price of zero.
 
@@ -41,6 +43,7 @@ def simple_returns(prices: Any) -> Any:
     return _like(prices, returns, 1)
 
 
+@declared
 def log_returns(prices: Any) -> Any:
     """Give ``ln(p[t] / p[t-1])``, one shorter than the prices.
 
@@ -53,6 +56,7 @@ def log_returns(prices: Any) -> Any:
     return _like(prices, np.diff(np.log(array), axis=0), 1)
 
 
+@declared
 def cumulative_returns(returns: Any, starting: float = 0.0) -> Any:
     """Compound returns.
 
@@ -82,6 +86,7 @@ def growth_path(array: Floats) -> Floats:
         return np.asarray(np.multiply.accumulate(_factors(array), axis=0))
 
 
+@declared
 @each_column
 def total_return(returns: Any) -> float:
     """Give the compounded return of the whole span; 0 for an empty one.
@@ -92,6 +97,7 @@ def total_return(returns: Any) -> float:
     return _product(_factors(series(returns))) - 1.0
 
 
+@declared
 @each_column
 def annual_return(returns: Any, periods_per_year: float | str = "daily", *, geometric: bool = True) -> float:
     """Give the growth of a year.
@@ -117,6 +123,7 @@ def annual_return(returns: Any, periods_per_year: float | str = "daily", *, geom
     return compounded(_product(_factors(array)), a_year / array.shape[0]) - 1.0
 
 
+@declared
 @each_column
 def annual_volatility(returns: Any, periods_per_year: float | str = "daily", *, ddof: int = 1) -> float:
     """Give the standard deviation of the returns times the root of the periods a year.
@@ -142,6 +149,7 @@ def deviation(array: Floats, ddof: int = 1) -> float:
     return float(np.std(seen, ddof=ddof))
 
 
+@declared
 def aggregate_returns(returns: Any, to: str) -> Any:
     """Compound a dated series to calendar periods.
 
@@ -164,7 +172,7 @@ def aggregate_returns(returns: Any, to: str) -> Any:
     import pandas as pd
 
     if to not in _GROUPS:
-        raise BadData(f"returns aggregate to one of {', '.join(_GROUPS)}, it was {to!r}")
+        raise BadData(f"returns must be aggregated to one of {', '.join(_GROUPS)}, it was {to!r}")
     index = getattr(returns, "index", None)
     if not isinstance(index, pd.DatetimeIndex):
         raise BadData(f"returns must have a DatetimeIndex to aggregate, it was {type(index).__name__}")

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from kernel_lib.declared import Declared, declared
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.risk.limits import Limits
 from kernel_lib.risk.shown import fraction_pct, rows_html
@@ -20,7 +21,7 @@ BreachName = Literal[
 ]  # fmt: skip
 
 
-class ProposedOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ProposedOrder(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """An order before it is asked for.
 
     Parameters
@@ -50,7 +51,7 @@ class ProposedOrder(msgspec.Struct, frozen=True, kw_only=True):
     profit_rate: float = 1.0
 
 
-class PortfolioState(msgspec.Struct, frozen=True, kw_only=True):
+class PortfolioState(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """Where the tenant stands; money in account currency.
 
     Parameters
@@ -102,6 +103,7 @@ class Judgement(msgspec.Struct, frozen=True):
         return rows_html("Allowed" if self.allowed else "Denied", ("limit", "was", "may be", ""), rows)
 
 
+@declared
 def judge(order: ProposedOrder, state: PortfolioState, limits: Limits) -> Judgement:
     """Judge an order against the limits; an order that only reduces is allowed whatever they say.
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, complete, floats, number
 
 __all__ = ["careful", "kelly_bet", "kelly_continuous", "kelly_growth", "kelly_of_trades", "kelly_portfolio"]
 
 
+@declared
 def kelly_bet(win_probability: float, payoff: float) -> float:
     """Give the fraction to stake on a bet that pays ``payoff`` to 1: ``p - (1 - p) / b``.
 
@@ -33,6 +35,7 @@ def kelly_bet(win_probability: float, payoff: float) -> float:
     return win_probability - (1.0 - win_probability) / payoff
 
 
+@declared
 def kelly_of_trades(profits: Any) -> float:
     """Give the fraction to risk a trade, from closed trades: win rate and mean win over mean loss.
 
@@ -56,6 +59,7 @@ def kelly_of_trades(profits: Any) -> float:
     return kelly_bet(len(won) / (len(won) + len(lost)), float(won.mean() / -lost.mean()))
 
 
+@declared
 def kelly_continuous(mean: float, volatility: float, risk_free: float = 0.0) -> float:
     """Give the leverage that makes capital grow fastest: ``(m - r) / s**2``.
 
@@ -72,11 +76,12 @@ def kelly_continuous(mean: float, volatility: float, risk_free: float = 0.0) -> 
     2.22
     """
     _finite(mean=mean, risk_free=risk_free)
-    if not 0.0 < number(volatility, "a volatility") < math.inf:
+    if not 1e-100 < number(volatility, "a volatility") < 1e100:
         raise BadData(f"a volatility must be above 0, it was {volatility!r}")
     return (mean - risk_free) / volatility**2
 
 
+@declared
 def kelly_growth(fraction: float, mean: float, volatility: float, risk_free: float = 0.0) -> float:
     """Give the growth rate at a leverage: ``r + f (m - r) - s**2 f**2 / 2`` (Thorp, section 7).
 
@@ -87,6 +92,7 @@ def kelly_growth(fraction: float, mean: float, volatility: float, risk_free: flo
     return risk_free + fraction * (mean - risk_free) - 0.5 * (volatility * fraction) ** 2
 
 
+@declared
 def kelly_portfolio(means: Any, covariance: Any, risk_free: float = 0.0) -> Floats:
     """Give the leverages of several assets: ``inverse(C) (m - r)`` (Thorp, section 7.4).
 
@@ -116,6 +122,7 @@ def kelly_portfolio(means: Any, covariance: Any, risk_free: float = 0.0) -> Floa
     return np.asarray(np.linalg.solve(matrix, money - risk_free))
 
 
+@declared
 def careful(fraction: float, *, share: float = 0.5, cap: float = 1.0) -> float:
     """Take a share of a Kelly fraction, never below nothing and never above a cap.
 
@@ -136,5 +143,5 @@ def careful(fraction: float, *, share: float = 0.5, cap: float = 1.0) -> float:
 
 def _finite(**given: float) -> None:
     for name, each in given.items():
-        if not math.isfinite(number(each, name)):
-            raise BadData(f"{name} must be a finite number, it was {each!r}")
+        if not abs(number(each, name)) < 1e100:
+            raise BadData(f"{name} must be a number below 1e100 in size, it was {each!r}")

@@ -9,6 +9,7 @@ import math
 
 import msgspec
 
+from kernel_lib.declared import Declared, declared
 from kernel_lib.errors import Misconfigured, Refused
 from kernel_lib.risk.shown import fraction_pct, rows_html
 from kernel_lib.tiers import Tier
@@ -19,7 +20,7 @@ __all__ = ["Limits", "configured", "default_limits"]
 _STEP = RiskLimits()
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Limits(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What may be risked; fractions are of the equity unless said otherwise.
 
     Parameters
@@ -74,6 +75,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return rows_html("Risk limits", ("limit", ""), rows)
 
 
+@declared
 def default_limits(held: Tier) -> Limits:
     """Give the limits of a tier before anyone changes them.
 
@@ -84,6 +86,7 @@ def default_limits(held: Tier) -> Limits:
     return Limits(max_lots=held.max_position_lots)
 
 
+@declared
 def configured(held: Tier, **changes: float | bool | None) -> Limits:
     """Change a tier's limits: tighter for everyone, looser for enterprise alone.
 

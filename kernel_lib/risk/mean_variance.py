@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.expected import Expected, read_expected
 from kernel_lib.risk.portfolio import Portfolio, portfolio
@@ -21,6 +22,7 @@ Bounds = tuple[float | None, float | None]
 _LONG_ONLY = (0.0, 1.0)
 
 
+@declared
 def min_variance(
     returns: Any, *, bounds: Bounds = _LONG_ONLY, budget: float = 1.0, risk_free: float = 0.0
 ) -> Portfolio:
@@ -48,6 +50,7 @@ def min_variance(
     return _mean_risk(read_expected(returns), bounds, budget, risk_free, "MINIMIZE_RISK")
 
 
+@declared
 def max_sharpe(returns: Any, *, bounds: Bounds = _LONG_ONLY, budget: float = 1.0, risk_free: float = 0.0) -> Portfolio:
     """Give the portfolio with the highest Sharpe ratio; parameters as :func:`min_variance`.
 
@@ -69,6 +72,7 @@ def max_sharpe(returns: Any, *, bounds: Bounds = _LONG_ONLY, budget: float = 1.0
     return _mean_risk(expected, bounds, budget, risk_free, "MAXIMIZE_RATIO")
 
 
+@declared
 def for_return(
     returns: Any, target: float, *, bounds: Bounds = _LONG_ONLY, budget: float = 1.0, risk_free: float = 0.0
 ) -> Portfolio:
@@ -86,6 +90,7 @@ def for_return(
     return _mean_risk(expected, bounds, budget, risk_free, "MINIMIZE_RISK", least_return=float(target))
 
 
+@declared
 def for_volatility(
     returns: Any, target: float, *, bounds: Bounds = _LONG_ONLY, budget: float = 1.0, risk_free: float = 0.0
 ) -> Portfolio:
@@ -102,6 +107,7 @@ def for_volatility(
     return _mean_risk(expected, bounds, budget, risk_free, "MAXIMIZE_RETURN", most_volatility=float(target))
 
 
+@declared
 def efficient_frontier(
     returns: Any, points: int = 20, *, bounds: Bounds = _LONG_ONLY, budget: float = 1.0, risk_free: float = 0.0
 ) -> tuple[Portfolio, ...]:
@@ -140,10 +146,12 @@ def _mean_risk(
     least, most = (-np.inf if bounds[0] is None else bounds[0]), (np.inf if bounds[1] is None else bounds[1])
     if not (np.isfinite(budget) and least <= most and least * n <= budget <= most * n):
         raise BadData(f"weights of {n} instruments within {bounds} can't add up to {budget:g}")
+    if not (np.isfinite(risk_free) and np.isfinite(0.0 if least_return is None else least_return)):
+        raise BadData(f"the risk-free return and a target must be finite, they were {risk_free!r} and {least_return!r}")
     unit = typical_deviation(expected)
     model = MeanRisk(
-        objective_function=getattr(ObjectiveFunction, objective), min_weights=bounds[0],
-        max_weights=bounds[1], budget=budget,
+        objective_function=getattr(ObjectiveFunction, objective), budget=budget,
+        min_weights=least if np.isfinite(least) else None, max_weights=most if np.isfinite(most) else None,
         risk_free_rate=risk_free / unit,
         min_return=None if least_return is None else least_return / unit,
         max_variance=None if most_volatility is None else (most_volatility / unit) ** 2,

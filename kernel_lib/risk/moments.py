@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import Floats, each_column, over, series
 
@@ -17,6 +18,7 @@ SkewnessMethod = Literal["moment", "sample", "fisher"]
 KurtosisMethod = Literal["moment", "excess", "sample", "sample_excess", "fisher"]
 
 
+@declared
 @each_column
 def skewness(returns: Any, method: SkewnessMethod = "moment") -> float:
     """Say to which side the tail is longer; negative means large losses.
@@ -47,6 +49,7 @@ def skewness(returns: Any, method: SkewnessMethod = "moment") -> float:
     return g1 * n * n / ((n - 1) * (n - 2)) if method == "sample" else g1 * float(np.sqrt(n * (n - 1))) / (n - 2)
 
 
+@declared
 @each_column
 def kurtosis(returns: Any, method: KurtosisMethod = "excess") -> float:
     """Say how heavy the tails are.
@@ -77,6 +80,7 @@ def kurtosis(returns: Any, method: KurtosisMethod = "excess") -> float:
     return sample if method == "sample" else sample - 3.0 * (n - 1) ** 2 / ((n - 2) * (n - 3))
 
 
+@declared
 @each_column
 def mean_absolute_deviation(returns: Any) -> float:
     """Give the mean distance from the mean (Bacon p. 62).
@@ -88,6 +92,7 @@ def mean_absolute_deviation(returns: Any) -> float:
     return float(np.mean(np.abs(seen - seen.mean()))) if seen.size else float("nan")
 
 
+@declared
 @each_column
 def skewness_kurtosis_ratio(returns: Any) -> float:
     """Give skewness over kurtosis, both of the ``moment`` method (Bacon p. 99); higher is better.

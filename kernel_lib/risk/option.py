@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import number
 
@@ -17,6 +18,8 @@ __all__ = ["Greeks", "black_scholes", "greeks", "implied_volatility"]
 
 Kind = Literal["call", "put"]
 _NORMAL = NormalDist()
+# Growth beyond exp(100) is no market, and its inverse times a price is soon nothing at all.
+_MOST_GROWTH = 100.0
 _MOST_VOLATILITY = 100.0
 
 
@@ -44,6 +47,7 @@ class Greeks(msgspec.Struct, frozen=True, kw_only=True):
     rho: float
 
 
+@declared
 def black_scholes(
     spot: float, strike: float, years: float, rate: float, volatility: float, kind: Kind = "call", carry: float = 0.0
 ) -> float:
@@ -79,6 +83,7 @@ def black_scholes(
     return sign * (forward * _NORMAL.cdf(sign * d1) - discounted * _NORMAL.cdf(sign * d2))
 
 
+@declared
 def greeks(
     spot: float, strike: float, years: float, rate: float, volatility: float, kind: Kind = "call", carry: float = 0.0
 ) -> Greeks:
@@ -108,6 +113,7 @@ def greeks(
     )
 
 
+@declared
 def implied_volatility(
     price: float, spot: float, strike: float, years: float, rate: float, kind: Kind = "call", carry: float = 0.0
 ) -> float:
@@ -161,8 +167,10 @@ def _checked(
         if not math.isfinite(number(given, name)) or given <= least or given < 0.0:
             raise BadData(f"{name} must be {'above' if least == 0.0 else 'at least'} 0, it was {given!r}")
     for name, given in (("rate", rate), ("carry", carry)):
-        if not math.isfinite(number(given, name)):
-            raise BadData(f"{name} must be a finite number, it was {given!r}")
+        if not abs(number(given, name)) * years <= _MOST_GROWTH:
+            raise BadData(
+                f"{name} times years must be within {_MOST_GROWTH:g}, {name} was {given!r} over {years!r} years"
+            )
     if kind not in ("call", "put"):
         raise BadData(f"an option is a 'call' or a 'put', it was {kind!r}")
     return 1.0 if kind == "call" else -1.0

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.drawdown import max_drawdown, pain_index, ulcer_index
 from kernel_lib.risk.growth import annual_return, deviation
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 
+@declared
 @each_column
 def sharpe_ratio(
     returns: Any,
@@ -67,6 +69,7 @@ def sharpe_ratio(
     return over(_mean(excess), spread) * float(np.sqrt(a_year))
 
 
+@declared
 @each_column
 def sortino_ratio(returns: Any, required: Any = 0.0, periods_per_year: float | str = "daily") -> float:
     """Give the excess return over the downside deviation, for a year.
@@ -85,6 +88,7 @@ def sortino_ratio(returns: Any, required: Any = 0.0, periods_per_year: float | s
     return over(_mean(excess) * a_year, below * np.sqrt(a_year))
 
 
+@declared
 @each_column
 def calmar_ratio(returns: Any, periods_per_year: float | str = "daily") -> float:
     """Give the compounded annual return over the deepest drawdown; NaN where there was none (empyrical).
@@ -96,6 +100,7 @@ def calmar_ratio(returns: Any, periods_per_year: float | str = "daily") -> float
     return annual_return(returns, periods_per_year) / -deepest if deepest < 0.0 else float("nan")
 
 
+@declared
 @each_column
 def omega_ratio(
     returns: Any, risk_free: Any = 0.0, required: float = 0.0, periods_per_year: float | str = "daily"
@@ -127,6 +132,7 @@ def omega_ratio(
     return float(above[above > 0.0].sum()) / short if short > 0.0 else float("nan")
 
 
+@declared
 @each_column
 def tail_ratio(returns: Any) -> float:
     """Give the 95th percentile over the size of the 5th (linear interpolation, empyrical).
@@ -142,6 +148,7 @@ def tail_ratio(returns: Any) -> float:
     return over(abs(float(high)), abs(float(low)))
 
 
+@declared
 @each_column
 def stability(returns: Any) -> float:
     """Give R squared of a straight line through the cumulative log returns; 1 is steady growth (empyrical).
@@ -160,6 +167,7 @@ def stability(returns: Any) -> float:
     return float(np.corrcoef(np.arange(len(path)), path)[0, 1] ** 2)
 
 
+@declared
 @each_column
 def adjusted_sharpe_ratio(returns: Any, risk_free: float = 0.0, periods_per_year: float | str = "daily") -> float:
     """Give the annual Sharpe ratio with penalties for negative skewness and heavy tails (Pezier and White 2006).
@@ -172,18 +180,21 @@ def adjusted_sharpe_ratio(returns: Any, risk_free: float = 0.0, periods_per_year
     return float(sharpe * (1.0 + tilt))
 
 
+@declared
 @each_column
 def martin_ratio(returns: Any, risk_free_annual: float = 0.0, periods_per_year: float | str = "daily") -> float:
     """Give the compounded annual return over the ulcer index (Bacon p. 91)."""
     return over(annual_return(returns, periods_per_year) - risk_free_annual, ulcer_index(returns))
 
 
+@declared
 @each_column
 def pain_ratio(returns: Any, risk_free_annual: float = 0.0, periods_per_year: float | str = "daily") -> float:
     """Give the compounded annual return over the pain index (Bacon p. 91)."""
     return over(annual_return(returns, periods_per_year) - risk_free_annual, pain_index(returns))
 
 
+@declared
 @each_column
 def burke_ratio(
     returns: Any, risk_free_annual: float = 0.0, periods_per_year: float | str = "daily", *, modified: bool = False
@@ -206,6 +217,7 @@ def burke_ratio(
     return ratio * float(np.sqrt(len(array))) if modified else ratio
 
 
+@declared
 def rolling(measure: Any, returns: Any, window: int, *args: Any, **settings: Any) -> Floats:
     """Run a measure over every window of a series.
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known
@@ -85,6 +86,7 @@ class Rebalancing(msgspec.Struct, frozen=True, kw_only=True):
         return figure
 
 
+@declared
 def rebalance(
     lots: Mapping[str, float],
     weights: Mapping[str, float],

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.filtered import filtered_expected_shortfall, filtered_value_at_risk
 from kernel_lib.risk.series import Floats
@@ -83,6 +84,7 @@ class RiskReport(Shown, frozen=True, kw_only=True):
         return figure
 
 
+@declared
 def risk_report(
     returns: Any,
     exposures: Any = None,

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.correlation import to_correlation
 from kernel_lib.risk.expected import Expected, read_expected
@@ -14,6 +15,7 @@ from kernel_lib.risk.solving import solved
 __all__ = ["hierarchical_risk_parity", "risk_parity"]
 
 
+@declared
 def risk_parity(returns: Any, *, budget: Any = None, risk_free: float = 0.0) -> Portfolio:
     """Give the long-only portfolio in which each instrument brings its share of the variance: equal, or ``budget``.
 
@@ -39,6 +41,7 @@ def risk_parity(returns: Any, *, budget: Any = None, risk_free: float = 0.0) -> 
     return portfolio(expected, weights, risk_free)
 
 
+@declared
 def hierarchical_risk_parity(
     returns: Any,
     *,

@@ -58,15 +58,18 @@ def number(given: Any, name: str) -> float:
     if isinstance(given, bool | str | bytes) or np.ndim(given) != 0:
         raise BadData(f"{name} must be a number, it was {given!r}")
     try:
+        if isinstance(given, complex | np.complexfloating):
+            raise TypeError
         return float(given)
     except (TypeError, ValueError):
         raise BadData(f"{name} must be a number, it was {given!r}") from None
 
 
 def floats(values: Any, name: str) -> Floats:
-    """Give a float64 array of whatever shape; NaN stays, infinite and huge numbers are refused."""
+    """Give a float64 array of whatever shape; NaN stays, infinite and huge numbers are refused, and so are texts."""
     try:
-        array = np.asarray(values, dtype=np.float64)
+        given = np.asarray(values)
+        array = given.astype(np.float64) if given.dtype.kind in "fiub" else _read(given, name)
     except (TypeError, ValueError) as error:
         raise BadData(f"{name} must be numbers, it was {type(values).__name__}: {error}") from error
     if array.size:
@@ -162,7 +165,7 @@ def matched(values: Any, other: Any, name: str = "benchmark") -> tuple[Floats, F
         both = values.rename("values").to_frame().join(other.rename("other"), how="outer")
         values, other = both["values"], both["other"]
     first = series(values)
-    second = np.full(first.shape, float(other)) if np.isscalar(other) else floats(other, name)  # type: ignore[arg-type]
+    second = np.full(first.shape, floats(number(other, name), name)) if np.isscalar(other) else floats(other, name)
     if second.shape != first.shape:
         raise BadData(f"{name} must be as long as the returns, {first.shape[0]}, its shape was {second.shape}")
     return first, second
@@ -199,6 +202,15 @@ def over(top: float, bottom: float) -> float:
     if bottom != 0.0 or np.isnan(top):
         return float(top) / float(bottom) if bottom != 0.0 else float("nan")
     return float("nan") if top == 0.0 else float(np.copysign(np.inf, top))
+
+
+def _read(given: npt.NDArray[Any], name: str) -> Floats:
+    """Read what numpy does not hold as numbers; a text is none, even where Python would read one out of it."""
+    for place, each in np.ndenumerate(given):
+        if isinstance(each, str | bytes | complex | np.complexfloating | np.datetime64 | np.timedelta64):
+            where = "" if not place else f" at {place[0] if len(place) == 1 else place}"
+            raise BadData(f"{name} must be numbers, it was {each!r}{where}; turn it into float64 first")
+    return given.astype(np.float64)
 
 
 def _require_joinable(index: Any, other: Any, name: str) -> None:

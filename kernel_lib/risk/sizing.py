@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from kernel_lib.declared import Declared, declared
 from kernel_lib.errors import BadData
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.risk.series import number
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 
-class SizingCase(msgspec.Struct, frozen=True, kw_only=True):
+class SizingCase(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """What a custom rule may look at.
 
     Parameters
@@ -57,6 +58,7 @@ class SizingCase(msgspec.Struct, frozen=True, kw_only=True):
         return self.price * self.instrument.contract_size * self.profit_rate
 
 
+@declared
 def round_lots(lots: float, instrument: Instrument) -> float:
     """Round down to the lot step, to 0 below the smallest lot, to the largest above it; the sign stays.
 
@@ -72,6 +74,7 @@ def round_lots(lots: float, instrument: Instrument) -> float:
     return math.copysign(size, lots) if size >= instrument.min_lots - 1e-12 else 0.0
 
 
+@declared
 def lots_at_stop(case: SizingCase, fraction: float = 0.01) -> float:
     """Give the lots that lose ``fraction`` of the equity at the stop-loss.
 
@@ -87,6 +90,7 @@ def lots_at_stop(case: SizingCase, fraction: float = 0.01) -> float:
     return round_lots(case.equity * fraction / lost_per_lot, case.instrument)
 
 
+@declared
 def lots_for_fraction(case: SizingCase, fraction: float) -> float:
     """Give the lots whose worth is ``fraction`` of the equity: a portfolio weight or a Kelly leverage, short negative.
 
@@ -100,6 +104,7 @@ def lots_for_fraction(case: SizingCase, fraction: float) -> float:
     return round_lots(case.equity * fraction / case.lot_worth, case.instrument)
 
 
+@declared
 def volatility_scale(volatility: float, target: float, *, most: float = 1.0) -> float:
     """Give the leverage at which a series has the target volatility, at most ``most``.
 
@@ -117,6 +122,7 @@ def volatility_scale(volatility: float, target: float, *, most: float = 1.0) -> 
     return min(most, target / volatility) if volatility > 0.0 else 0.0
 
 
+@declared
 def lots_for_volatility(case: SizingCase, target: float, *, most: float = 10.0) -> float:
     """Give the lots with which the position moves the equity by ``target`` (a fraction a day, one deviation).
 
@@ -127,6 +133,7 @@ def lots_for_volatility(case: SizingCase, target: float, *, most: float = 10.0) 
     return lots_for_fraction(case, volatility_scale(case.volatility, target, most=most))
 
 
+@declared
 def custom_lots(rule: Callable[[SizingCase], float], case: SizingCase) -> float:
     """Run a rule of your own and round what it says; what is no number is refused.
 

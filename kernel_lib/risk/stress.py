@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.series import amounts, number, table
 from kernel_lib.risk.shown import Shown, Table, fraction_pct, money
@@ -96,6 +97,7 @@ class StressReport(Shown, frozen=True, kw_only=True):
         return figure
 
 
+@declared
 def worst_days(
     returns: Any, exposures: Any, *, count: int = 10, labels: Sequence[Any] | None = None
 ) -> tuple[Scenario, ...]:
@@ -136,6 +138,7 @@ def worst_days(
     )  # fmt: skip
 
 
+@declared
 def shock(
     by_currency: Mapping[str, float], moves: Mapping[str, float], name: str = "shock", *, currency: str = ""
 ) -> Scenario:
@@ -169,6 +172,7 @@ def shock(
     return Scenario(name=name, kind="shock", gain=sum(gains.values()), by_name=gains)
 
 
+@declared
 def stress_report(
     *,
     returns: Any = None,

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.risk.growth import deviation
 from kernel_lib.risk.moments import kurtosis, skewness
@@ -44,6 +45,7 @@ _NORMAL = NormalDist()
 _SLACK = 1e-9
 
 
+@declared
 def value_at_risk(
     returns: Any,
     exposures: Any = None,
@@ -82,6 +84,7 @@ def value_at_risk(
     return -quantile(gains, 1.0 - check_confidence(confidence), method) * _root(horizon)
 
 
+@declared
 def expected_shortfall(
     returns: Any,
     exposures: Any = None,
@@ -99,6 +102,7 @@ def expected_shortfall(
     return -tail_mean(gains, 1.0 - check_confidence(confidence), method) * _root(horizon)
 
 
+@declared
 def normal_value_at_risk(
     returns: Any = None,
     exposures: Any = None,
@@ -131,6 +135,7 @@ def normal_value_at_risk(
     return _NORMAL.inv_cdf(check_confidence(confidence)) * sigma * _root(horizon) - mu * horizon
 
 
+@declared
 def normal_expected_shortfall(
     returns: Any = None,
     exposures: Any = None,
@@ -151,6 +156,7 @@ def normal_expected_shortfall(
     return sigma * _root(horizon) * _NORMAL.pdf(z) / (1.0 - confidence) - mu * horizon
 
 
+@declared
 def modified_value_at_risk(
     returns: Any, exposures: Any = None, *, confidence: float = 0.95, horizon: float = 1.0, ddof: int = 0
 ) -> float:
@@ -174,6 +180,7 @@ def modified_value_at_risk(
     return -float(gains.mean() * horizon + bent * sigma * _root(horizon))
 
 
+@declared
 def portfolio_returns(returns: Any, exposures: Any = None) -> Floats:
     """Give the gain of each period: the series itself, or the table times the exposures.
 

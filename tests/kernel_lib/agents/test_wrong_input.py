@@ -20,25 +20,40 @@ PRICES = pd.Series([1.0, 1.1], index=pd.date_range("2024-01-01", periods=2))
     ("call", "what"),
     [
         (lambda: agents.Orchestrator("pro", muted=["nobody"]), "an agent must be one of .*; it was nobody"),
-        (lambda: agents.Orchestrator("pro", muted="market_analysis"), "muted must be a sequence of names"),
-        (lambda: agents.Orchestrator("pro", agents="market_analysis"), "agents must be a sequence of names"),
-        (lambda: agents.Orchestrator("pro", weights={"market_analysis": "2"}), "that of market_analysis was '2'"),
+        (
+            lambda: agents.Orchestrator("pro", muted="market_analysis"),
+            "Orchestrator: muted must be a sequence, each of them a text, it was 'market_analysis'",
+        ),
+        (
+            lambda: agents.Orchestrator("pro", agents="market_analysis"),
+            "agents must be a sequence, each of them a text",
+        ),
+        (
+            lambda: agents.Orchestrator("pro", weights={"market_analysis": "2"}),
+            "weights of market_analysis must be a number, it was '2'",
+        ),
         (lambda: agents.Orchestrator("pro", weights={"market_analysis": np.nan}), "a weight must be a number from 0"),
         (lambda: agents.Orchestrator("pro", weights={"model x": -1.0}), "that of model x was -1.0"),
         (lambda: agents.Orchestrator("pro").decide({"rsi_14": 30.0}), "agents look at a Snapshot.*, it was dict"),
         (
             lambda: agents.consensus("pro", bars=5),
-            "a bar length must be a number and one of .* it was 5",
+            "consensus: bars must be a text, it was 5",
         ),
-        (lambda: agents.consensus("pro", models="mine"), "models must be a sequence of names"),
+        (
+            lambda: agents.consensus("pro", models="mine"),
+            "consensus: models must be a sequence, each of them a text, it was 'mine'",
+        ),
         (lambda: agents.consensus("pro", muted=["nobody"]), "it was nobody"),
         (lambda: agents.votes_over_time(f.sma(3), PRICES), "votes are those of agents.consensus"),
         (lambda: agents.votes_over_time(agents.consensus("pro"), PRICES), "votes are formed over ticks.* not over Ser"),
-        (lambda: agents.read_calendar("datetime_utc,event"), "a calendar must be bytes"),
+        (
+            lambda: agents.read_calendar("datetime_utc,event"),
+            "read_calendar: content must be bytes, it was 'datetime_utc,event'",
+        ),
         (lambda: agents.read_calendar(b"\xff\xfe"), "a calendar must be UTF-8"),
         (
             lambda: agents.Vote(agent="a", direction="up", confidence=1.0, reason="x", inputs=(), known_ns=0),
-            "a: direction must be from -1 to 1, it was 'up'",
+            "a: direction must be a number, it was 'up'",
         ),
     ],
 )

@@ -160,7 +160,7 @@ def test_the_covariance_methods() -> None:
     np.testing.assert_allclose(covariance(returns, "ewma"), expected / total)
     sklearn = pytest.importorskip("sklearn.covariance")
     np.testing.assert_allclose(covariance(returns, "ledoit_wolf"), sklearn.LedoitWolf().fit(returns).covariance_)
-    with pytest.raises(BadData, match="sample, ewma or ledoit_wolf"):
+    with pytest.raises(BadData, match="'sample' or 'ewma' or 'ledoit_wolf'"):
         covariance(returns, "magic")  # type: ignore[arg-type]
 
 

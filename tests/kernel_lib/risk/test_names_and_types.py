@@ -75,23 +75,29 @@ def test_shocks_are_moves_against_the_account_s_own_currency() -> None:
 @pytest.mark.parametrize(
     ("call", "what"),
     [
-        (lambda: risk.value_at_risk(RETURNS["EURUSD"], confidence="95"), "a confidence must be a number, it was '95'"),
-        (lambda: risk.value_at_risk(RETURNS["EURUSD"], horizon="1"), "a horizon must be a number"),
-        (lambda: risk.kelly_bet("0.6", 1.0), "a probability must be a number"),
+        (
+            lambda: risk.value_at_risk(RETURNS["EURUSD"], confidence="95"),
+            "value_at_risk: confidence must be a number, it was '95'",
+        ),
+        (lambda: risk.value_at_risk(RETURNS["EURUSD"], horizon="1"), "horizon must be a number"),
+        (lambda: risk.kelly_bet("0.6", 1.0), "win_probability must be a number"),
         (lambda: risk.kelly_continuous("0.1", 0.2), "mean must be a number"),
-        (lambda: risk.careful("0.1"), "a Kelly fraction must be a number"),
+        (lambda: risk.careful("0.1"), "fraction must be a number"),
         (lambda: risk.round_lots("0.1", EURUSD), "lots must be a number"),
         (
             lambda: risk.lots_at_stop(risk.SizingCase(equity="10000", price=1.1, instrument=EURUSD, stop_distance=0.1)),
             "equity must be a number, it was '10000'",
         ),
-        (lambda: risk.volatility_scale("0.1", 0.1), "a volatility must be a number"),
+        (lambda: risk.volatility_scale("0.1", 0.1), "volatility must be a number"),
         (lambda: risk.exposure({"EURUSD": "1"}, {"EURUSD": 1.1}), "lots of EURUSD must be a number"),
-        (lambda: risk.exposure({"EURUSD": 1.0}, {"EURUSD": "1.1"}), "the price of EURUSD must be a number"),
-        (lambda: risk.stress_report(by_currency={"EUR": "1"}), "the exposure to EUR must be a number"),
-        (lambda: risk.drawdown_control("0.1", 0.2), "a drawdown must be a number"),
+        (lambda: risk.exposure({"EURUSD": 1.0}, {"EURUSD": "1.1"}), "prices of EURUSD must be a number"),
+        (lambda: risk.stress_report(by_currency={"EUR": "1"}), "by_currency of EUR must be a number"),
+        (lambda: risk.drawdown_control("0.1", 0.2), "drawdown must be a number"),
         (lambda: risk.black_scholes("42", 40, 0.5, 0.1, 0.2), "spot must be a number, it was '42'"),
-        (lambda: risk.min_variance(RETURNS, bounds="long"), "bounds must be the least and the most of a weight"),
+        (
+            lambda: risk.min_variance(RETURNS, bounds="long"),
+            "bounds must be .a number or None, a number or None., it was 'long'",
+        ),
         (lambda: risk.rolling("sharpe_ratio", RETURNS["EURUSD"], 2), "a measure must be a function"),
     ],
 )

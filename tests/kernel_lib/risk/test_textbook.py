@@ -114,7 +114,7 @@ def test_limits_of_the_formula() -> None:
             black_scholes(*wrong)
     with pytest.raises(BadData, match="price of this call must be"):
         implied_volatility(50.0, 42, 40, 0.5, 0.1)
-    with pytest.raises(BadData, match="'call' or a 'put'"):
+    with pytest.raises(BadData, match="must be 'call' or 'put'"):
         black_scholes(42, 40, 0.5, 0.1, 0.2, "straddle")  # type: ignore[arg-type]
 
 
