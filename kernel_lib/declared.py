@@ -4,7 +4,7 @@
 annotations that are there anyway, once, and compare: a number where a number is wanted, an ``Instrument`` where an
 ``Instrument`` is, a word that exists and how it is spelled. What is annotated ``Any`` (series, tables) is read by the
 function itself. Numbers of numpy count as numbers, true and false do not; a list is taken for a tuple, and a pandas
-Series for a mapping of its labels.
+Series for a mapping of its labels. A class that nobody makes by hand says in ``comes_from`` what gives one.
 """
 
 import collections.abc
@@ -208,7 +208,9 @@ def _rule(kind: Any) -> _Rule:
         return _Rule(callable, "a function")
     if inspect.isclass(kind) and origin is None and not getattr(kind, "_is_protocol", False):
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
-        return _Rule(lambda given: isinstance(given, kind), f"{article} {kind.__name__}")
+        source = getattr(kind, "comes_from", "")
+        words = f"{article} {kind.__name__}" + (f" ({source})" if isinstance(source, str) and source else "")
+        return _Rule(lambda given: isinstance(given, kind), words)
     return _ANYTHING
 
 

@@ -11,6 +11,7 @@ the same bits in whatever order they came.
 
 import html
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import msgspec
 
@@ -52,6 +53,8 @@ class Consensus(msgspec.Struct, frozen=True, kw_only=True):
     reason : str
     known_ns : int
     """
+
+    comes_from: ClassVar[str] = "as in agents.Orchestrator(tier).decide(snapshot).consensus"
 
     direction: float
     confidence: float

@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData, Misconfigured
 
 __all__ = ["holding", "keep", "kept", "names"]
@@ -11,6 +12,7 @@ __all__ = ["holding", "keep", "kept", "names"]
 _shelf: dict[str, bytes] = {}
 
 
+@declared
 def keep(name: str, bundle: bytes) -> None:
     """Keep a bundle under a name that a strategy's source may use, until the process ends.
 
@@ -28,6 +30,7 @@ def keep(name: str, bundle: bytes) -> None:
     _shelf[name] = bundle
 
 
+@declared
 def kept(name: str) -> bytes:
     """Give a kept bundle.
 

@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 
 import msgspec
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.card import Card
 
@@ -66,6 +67,7 @@ class LiveAccuracy:
     (0.6, 'as good as its confidence says')
     """
 
+    @declared
     def __init__(self, card: Card | None = None, *, window: int = 250) -> None:
         if isinstance(window, bool) or not isinstance(window, int) or not _LEAST_OUTCOMES <= window <= 1_000_000:
             raise BadData(f"window must be a whole number from {_LEAST_OUTCOMES} to 1000000, it was {window!r}")
@@ -78,6 +80,7 @@ class LiveAccuracy:
         self._open: OrderedDict[int, tuple[float, float]] = OrderedDict()
         self._met: deque[tuple[bool, float]] = deque(maxlen=window)
 
+    @declared
     def expect(self, key: int, *, direction: float, confidence: float) -> None:
         """Note a prediction.
 
@@ -90,6 +93,8 @@ class LiveAccuracy:
         confidence : float
             0 to 1.
         """
+        if direction not in (-1.0, 0.0, 1.0) and not math.isnan(direction):
+            raise BadData(f"direction must be -1, 0 or +1, it was {direction!r}")
         if math.isnan(direction) or math.isnan(confidence):
             return
         if not 0.0 <= confidence <= 1.0:
@@ -100,6 +105,7 @@ class LiveAccuracy:
         if len(self._open) > _MOST_OPEN:
             self._open.popitem(last=False)
 
+    @declared
     def meet(self, key: int, *, outcome: float) -> bool | None:
         """Give the outcome of a prediction; say whether it was a hit, None where nothing was predicted."""
         said = self._open.pop(key, None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.loaded import LoadedModel
 from kernel_lib.models.loaded_ensemble import LoadedEnsemble
@@ -49,6 +50,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(parts)
 
 
+@declared
 def analyse(models: Mapping[str, LoadedModel | LoadedEnsemble], features: Mapping[str, float]) -> Analysis:
     """Ask each model for one row, made of the features by name.
 

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.gan_data_augmenter import GanDataAugmenter
 from kernel_lib.models.model import Model
@@ -42,6 +43,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
 
 
+@declared
 def judge(
     augmenter: GanDataAugmenter,
     X: Any,  # noqa: N803

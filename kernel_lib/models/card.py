@@ -118,6 +118,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     facts : Facts
     """
 
+    comes_from: ClassVar[str] = "as in model.card"
+
     learner: str
     parameters: dict[str, float | int | str | bool | None]
     shape: Shape

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.card import Card, FeatureNote
 from kernel_lib.models.sample import rows_in_order
@@ -44,6 +45,7 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
 
 
+@declared
 def population_stability(note: FeatureNote, recent: npt.ArrayLike) -> float:
     """Give the population stability index of a feature against its histogram on the card.
 
@@ -64,6 +66,7 @@ def population_stability(note: FeatureNote, recent: npt.ArrayLike) -> float:
     return float(np.sum((now - then) * np.log(now / then)))
 
 
+@declared
 def feature_drift(card: Card, recent: Any) -> FeatureDrift:
     """Hold recent rows against the training rows on a card.
 
@@ -135,6 +138,7 @@ class ErrorDrift:
     True
     """
 
+    @declared
     def __init__(self, *, confidence: float = 0.002, threshold: float = 50.0, rise: float = 0.005) -> None:
         from river.drift import ADWIN, PageHinkley
 
@@ -145,6 +149,7 @@ class ErrorDrift:
         self.seen = 0
         self.changes: list[tuple[int, str]] = []
 
+    @declared
     def update(self, loss: float) -> bool:
         """Add a loss; say whether either test sees a change now. NaN is left out."""
         if math.isnan(loss):

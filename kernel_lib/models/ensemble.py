@@ -20,6 +20,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.arrays import numbers
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.bundle import pack_ensemble
 from kernel_lib.models.card import Facts
@@ -48,6 +50,7 @@ class Ensemble:
         Out of sample, where they are known.
     """
 
+    @declared
     def __init__(
         self,
         members: Sequence[Model],
@@ -61,7 +64,7 @@ class Ensemble:
         unfitted = [type(each).__name__ for each in members if not isinstance(each, Model)]
         if unfitted:
             raise BadData(f"the members of an ensemble must be fitted models, {', '.join(unfitted)} are none; fit them")
-        given = np.asarray(weights, dtype=np.float64)
+        given = numbers(weights, "weights")
         if not np.isfinite(given).all() or given.min() < 0 or given.sum() <= 0:
             raise BadData(f"weights must be 0 or more and not all 0, they were {list(weights)!r}")
         _require_alike(members)
@@ -85,6 +88,7 @@ class Ensemble:
         """Names of the numbers it shows."""
         return self.shape.outputs
 
+    @declared
     def predict(self, X: Any, *, names: Sequence[str] | None = None) -> Prediction:  # noqa: N803
         """Answer rows; NaN while any member has nothing to say."""
         said = [model.predict(X, names=names) for model in self.members]
@@ -93,10 +97,12 @@ class Ensemble:
             columns += weight * np.column_stack([each[name] for name in self.shape.columns])
         return self.shape.show(columns)
 
+    @declared
     def weighed(self, weights: Sequence[float]) -> "Ensemble":
         """Give the same members with other weights, as learned from recent outcomes."""
         return Ensemble(self.members, weights, "recent")
 
+    @declared
     def bundle(self, facts: Facts | None = None) -> bytes:
         """Pack the members' bundles and the weights."""
         return pack_ensemble([each.bundle(facts) for each in self.members], self.weights, self.method)
@@ -108,6 +114,7 @@ class Ensemble:
         return f"Ensemble({self.method}: {parts})"
 
 
+@declared
 def average(members: Sequence[Model]) -> Ensemble:
     """Weigh all alike."""
     found = Ensemble(members, [1.0] * len(members), "equal")
@@ -116,6 +123,7 @@ def average(members: Sequence[Model]) -> Ensemble:
     return found
 
 
+@declared
 def stack(members: Sequence[Model]) -> Ensemble:
     """Find the weights that were best on the rows that all members answered unseen.
 
@@ -142,6 +150,7 @@ def stack(members: Sequence[Model]) -> Ensemble:
     return Ensemble(members, weights.tolist(), "stacked", scores(found.shape, later, outcomes[half:], reference[half:]))
 
 
+@declared
 def recent_weights(losses: npt.ArrayLike, *, half_life: float = 250.0, rate: float = 1.0) -> tuple[float, ...]:
     """Weigh members by their recent losses.
 
@@ -158,13 +167,13 @@ def recent_weights(losses: npt.ArrayLike, *, half_life: float = 250.0, rate: flo
     >>> recent_weights([[0.1, 0.3]] * 10, half_life=1e9)
     (0.8808, 0.1192)
     """
-    given = np.asarray(losses, dtype=np.float64)
+    given = numbers(losses, "losses")
     if given.ndim != 2 or given.shape[1] < 2 or not np.isfinite(given).all():
         raise BadData(f"losses must be finite, a column for each of two or more members; the shape was {given.shape}")
     if given.size and (given.min() < 0 or given.max() > 1):
         raise BadData(f"losses must be from 0 to 1, they were from {given.min():g} to {given.max():g}")
-    if not (half_life > 0 and rate > 0):
-        raise BadData(f"half_life and rate must be positive, they were {half_life!r} and {rate!r}")
+    if not (half_life > 0 and 0 < rate < 1e6):
+        raise BadData(f"half_life and rate must be positive and rate below 1e6, they were {half_life!r} and {rate!r}")
     fading = 0.5 ** (np.arange(len(given))[::-1] / half_life)
     exponents = -rate * (fading @ given)
     powers = np.exp(exponents - exponents.max())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.model import Model
 from kernel_lib.models.sample import rows_in_order
@@ -18,6 +19,7 @@ _STEPS = 41
 _MOST_FIELDS = 40
 
 
+@declared
 def explore(model: Model, rows: Any = None) -> "ModelExplorer":
     """Show a panel with a slider for each feature, over the range of the training and of the rows.
 

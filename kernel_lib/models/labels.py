@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.arrays import numbers
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 
 __all__ = ["Kind", "Labels", "direction", "forward_return", "momentum", "outlook", "triple_barrier", "volatility"]
@@ -61,6 +63,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
         return Labels(name=self.name, kind=self.kind, horizon=self.horizon, values=values, ends=ends)
 
 
+@declared
 def forward_return(close: npt.ArrayLike, horizon: int = 1) -> Labels:
     """Give the logarithmic return over the next ``horizon`` rows in percent, ``100 * ln(close[i + h] / close[i])``.
 
@@ -76,6 +79,7 @@ def forward_return(close: npt.ArrayLike, horizon: int = 1) -> Labels:
     return _fixed(f"forward_return_pct({horizon})", "value", values, horizon)
 
 
+@declared
 def direction(close: npt.ArrayLike, horizon: int = 1, *, threshold_pct: float = 0.0) -> Labels:
     """Say whether the price will be higher (+1) or lower (-1) ``horizon`` rows on.
 
@@ -92,8 +96,8 @@ def direction(close: npt.ArrayLike, horizon: int = 1, *, threshold_pct: float = 
     >>> direction([1.0, 2.0, 1.0]).values.tolist()
     [1.0, -1.0, nan]
     """
-    if not np.isfinite(threshold_pct) or threshold_pct < 0:
-        raise BadData(f"threshold_pct must be a return in percent, 0 or more, it was {threshold_pct!r}")
+    if not 0 <= threshold_pct < 1e6:
+        raise BadData(f"threshold_pct must be a return in percent from 0, it was {threshold_pct!r}")
     ahead = forward_return(close, horizon).values
     if threshold_pct == 0.0:
         values = np.where(np.isnan(ahead), np.nan, np.where(ahead > 0, 1.0, -1.0))
@@ -102,6 +106,7 @@ def direction(close: npt.ArrayLike, horizon: int = 1, *, threshold_pct: float = 
     return _fixed(f"direction({horizon}, threshold_pct={threshold_pct:g})", "direction", values, horizon)
 
 
+@declared
 def volatility(close: npt.ArrayLike, horizon: int = 12) -> Labels:
     """Give the realised volatility of the next ``horizon`` rows in percent, the root mean square of returns.
 
@@ -118,6 +123,7 @@ def volatility(close: npt.ArrayLike, horizon: int = 12) -> Labels:
     return _fixed(f"volatility_pct({horizon})", "value", values, horizon)
 
 
+@declared
 def momentum(close: npt.ArrayLike, horizon: int = 12, *, span: int = 48) -> Labels:
     """Give the return of the next ``horizon`` rows in units of what the past lets expect.
 
@@ -132,6 +138,7 @@ def momentum(close: npt.ArrayLike, horizon: int = 12, *, span: int = 48) -> Labe
     return _fixed(f"momentum({horizon}, span={span})", "value", values, horizon)
 
 
+@declared
 def outlook(close: npt.ArrayLike, horizon: int = 12, *, threshold_pct: float = 0.0, span: int = 48) -> Labels:
     """Join direction, volatility and momentum of the same horizon: what the networks learn at once.
 
@@ -148,6 +155,7 @@ def outlook(close: npt.ArrayLike, horizon: int = 12, *, threshold_pct: float = 0
                   ends=parts[0].ends)  # fmt: skip
 
 
+@declared
 def triple_barrier(
     close: npt.ArrayLike,
     horizon: int = 24,
@@ -228,10 +236,7 @@ def _fixed(name: str, kind: Kind, values: Floats, horizon: int) -> Labels:
 
 
 def _prices(close: npt.ArrayLike) -> Floats:
-    try:
-        prices = np.asarray(close, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadData(f"prices must be numbers, they were {type(close).__name__}") from error
+    prices = numbers(close, "prices")
     if prices.ndim != 1 or len(prices) < 2:
         raise BadData(f"prices must be one dimension of at least two, the shape was {prices.shape}")
     bad = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib.declared import Declared
+from kernel_lib.declared import Declared, declared
 from kernel_lib.errors import BadData, Misconfigured, Refused
 from kernel_lib.models.calibration import Calibration, Method, fit_chances, fit_score, fit_side
 from kernel_lib.models.card import Card, array_identity, note_features, versions
@@ -87,6 +87,7 @@ class Learner(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fi
         """For clusters: 1 where a fold's model puts a row where the final one does, over the rows of all folds."""
         return None
 
+    @declared
     def fit(
         self,
         X: Any,  # noqa: N803  (the field's name for it)

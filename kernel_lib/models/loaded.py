@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.arrays import numbers
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.card import Card
 from kernel_lib.models.prediction import Prediction
@@ -38,6 +40,8 @@ class LoadedModel:
     warmup : int
         Rows in a row before numbers come.
     """
+
+    comes_from = "what models.load_model(bundle) gives"
 
     def __init__(self, card: Card, model: bytes, bundle_identity: str) -> None:
         self.card = card
@@ -85,6 +89,7 @@ class LoadedModel:
                 return self._unknown
         return self._show_row(self._answer.tolist())
 
+    @declared
     def predict(self, X: Any, *, names: Sequence[str] | None = None, progress: bool = False) -> Prediction:  # noqa: N803
         """Answer many rows from an empty memory, each as :meth:`predict_row` would; the own memory is kept.
 
@@ -124,6 +129,7 @@ class LoadedModel:
         memory = b"".join(each.tobytes() for each in self._states[self._turn])
         return struct.pack("<q", self._seen) + memory
 
+    @declared
     def restore(self, state: bytes) -> None:
         """Take a memory back that :meth:`state` gave.
 
@@ -150,14 +156,11 @@ class LoadedModel:
         return f"LoadedModel({self.card.learner}, {self.identity[:12]}: {', '.join(self.outputs)})"
 
     def _checked(self, row: Any) -> npt.NDArray[np.float64]:
-        try:
-            numbers = np.asarray(row, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise BadData(f"a row must be numbers, it was {type(row).__name__}") from error
-        if numbers.shape != self._row_shape:
+        given = numbers(row, "a row")
+        if given.shape != self._row_shape:
             raise BadData(f"a row must have the {len(self.features)} features {list(self.features)!r}, its shape was "
-                          f"{numbers.shape}")  # fmt: skip
-        return numbers
+                          f"{given.shape}")  # fmt: skip
+        return given
 
     def _bound(self) -> tuple[Any, Any]:
         """Tie the buffers to two runs, one for each direction in which the memory changes places."""

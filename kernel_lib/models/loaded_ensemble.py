@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.loaded import LoadedModel
 from kernel_lib.models.prediction import Prediction
@@ -50,6 +51,7 @@ class LoadedEnsemble:
         ]
         return self._shape.show_row(columns)
 
+    @declared
     def predict(self, X: Any, *, names: Sequence[str] | None = None) -> Prediction:  # noqa: N803
         """Answer many rows from an empty memory, each as :meth:`predict_row` would; the own memory is kept."""
         rows = rows_in_order(X, names, self.features)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.bundle import identity, unpack, unpack_ensemble
 from kernel_lib.models.card import Card
@@ -12,6 +13,7 @@ from kernel_lib.models.onnx_inspection import inspect
 __all__ = ["load_model"]
 
 
+@declared
 def load_model(bundle: bytes) -> LoadedModel | LoadedEnsemble:
     """Check a bundle and make it ready.
 

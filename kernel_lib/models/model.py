@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.card import Card, Facts, raw_width
 from kernel_lib.models.core import Core, raw_rows
@@ -28,6 +29,8 @@ class Model:
         On what the card's scores rest.
     """
 
+    comes_from = "what learner.fit(X, y) gives"
+
     def __init__(self, core: Core, card: Card, unseen: Unseen) -> None:
         self.core = core
         self.card = card
@@ -43,6 +46,7 @@ class Model:
         """Names of the numbers it shows."""
         return self.card.shape.outputs
 
+    @declared
     def predict(self, X: Any, *, names: Sequence[str] | None = None) -> Prediction:  # noqa: N803
         """Answer rows in the order of time.
 
@@ -71,6 +75,7 @@ class Model:
             columns[answered] = self.card.calibration.columns(raw[answered])
         return self.card.shape.show(columns)
 
+    @declared
     def bundle(self, facts: Facts | None = None) -> bytes:
         """Export to ONNX and pack with the card: the bytes that :func:`load_model` reads and a passport carries.
 
@@ -95,6 +100,7 @@ class Model:
 
         return plot_reliability(self.card, self.unseen)
 
+    @declared
     def sample(self, n_rows: int, *, seed: int) -> Any:
         """Make rows like those of the training, where the model can: a GAN does.
 

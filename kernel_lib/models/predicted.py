@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import Misconfigured
 from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.features.feature import Feature
@@ -17,6 +18,7 @@ from kernel_lib.models.loading import load_model
 __all__ = ["predicted"]
 
 
+@declared
 def predicted(
     name: str, *, inputs: Mapping[str, Feature | tuple[Feature, str]] | None = None, bars: str | None = None
 ) -> Evaluated:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.labels import Labels
 from kernel_lib.models.learner import Learner
@@ -53,6 +54,7 @@ class Retrained(msgspec.Struct, frozen=True):
         return f"Retrained({last.model.card.learner}: {len(self.stages)} models over rows {first.start} to {last.stop})"
 
 
+@declared
 def retrain(
     learner: Learner,
     X: Any,  # noqa: N803

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 
 __all__ = ["Split", "backtest_paths", "combinatorial_purged", "fixed_ends", "purged_k_fold", "walk_forward"]
@@ -29,6 +30,7 @@ class Split(msgspec.Struct, frozen=True):
     groups: tuple[int, ...] = ()
 
 
+@declared
 def fixed_ends(n_rows: int, horizon: int) -> Rows:
     """Give the ends of labels with one horizon, the last rows ending at the last row.
 
@@ -38,6 +40,7 @@ def fixed_ends(n_rows: int, horizon: int) -> Rows:
     return np.minimum(np.arange(n_rows) + horizon, n_rows - 1)
 
 
+@declared
 def walk_forward(
     ends: npt.ArrayLike,
     n_folds: int = 5,
@@ -101,6 +104,7 @@ def walk_forward(
     return splits
 
 
+@declared
 def purged_k_fold(ends: npt.ArrayLike, n_folds: int = 5, *, embargo: int = 0) -> list[Split]:
     """Test each of ``n_folds`` blocks once, training on the rest before and after, purged and embargoed.
 
@@ -110,6 +114,7 @@ def purged_k_fold(ends: npt.ArrayLike, n_folds: int = 5, *, embargo: int = 0) ->
     return combinatorial_purged(ends, n_folds, 1, embargo=embargo)
 
 
+@declared
 def combinatorial_purged(
     ends: npt.ArrayLike, n_groups: int = 6, n_test_groups: int = 2, *, embargo: int = 0
 ) -> list[Split]:
@@ -154,6 +159,7 @@ def combinatorial_purged(
     return splits
 
 
+@declared
 def backtest_paths(splits: Sequence[Split]) -> list[list[tuple[int, int]]]:
     """Join the splits of :func:`combinatorial_purged` into whole histories.
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData
 from kernel_lib.models.learner import Learner, judged, one_thread
 from kernel_lib.models.sample import Sample, make_sample
@@ -92,6 +93,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+@declared
 def tune(
     learner: Learner,
     X: Any,  # noqa: N803
@@ -143,6 +145,8 @@ def tune(
         raise BadData(f"a space must hold models.Range(low, high) or models.Choice((...)), it held {', '.join(wrong)}")
     if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= 10_000:
         raise BadData(f"trials must be a whole number from 1 to 10000, it was {trials!r}")
+    if not 0 <= seed < 2**31:
+        raise BadData(f"a seed must be a whole number from 0 to 2147483647, it was {seed!r}")
     sample = make_sample(X, y, names=names, times_ns=times_ns, kinds=learner.kinds, least_rows=learner.least_rows)
     learner.check(sample)
     score_name, higher = judged_by(sample.kind)

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.arrays import numbers
 from kernel_lib.errors import BadData
 
 __all__ = [
@@ -67,11 +68,7 @@ def number(given: Any, name: str) -> float:
 
 def floats(values: Any, name: str) -> Floats:
     """Give a float64 array of whatever shape; NaN stays, infinite and huge numbers are refused, and so are texts."""
-    try:
-        given = np.asarray(values)
-        array = given.astype(np.float64) if given.dtype.kind in "fiub" else _read(given, name)
-    except (TypeError, ValueError) as error:
-        raise BadData(f"{name} must be numbers, it was {type(values).__name__}: {error}") from error
+    array = numbers(values, name)
     if array.size:
         with np.errstate(invalid="ignore"):
             sound = array.min() > -_HUGE and array.max() < _HUGE
@@ -202,15 +199,6 @@ def over(top: float, bottom: float) -> float:
     if bottom != 0.0 or np.isnan(top):
         return float(top) / float(bottom) if bottom != 0.0 else float("nan")
     return float("nan") if top == 0.0 else float(np.copysign(np.inf, top))
-
-
-def _read(given: npt.NDArray[Any], name: str) -> Floats:
-    """Read what numpy does not hold as numbers; a text is none, even where Python would read one out of it."""
-    for place, each in np.ndenumerate(given):
-        if isinstance(each, str | bytes | complex | np.complexfloating | np.datetime64 | np.timedelta64):
-            where = "" if not place else f" at {place[0] if len(place) == 1 else place}"
-            raise BadData(f"{name} must be numbers, it was {each!r}{where}; turn it into float64 first")
-    return given.astype(np.float64)
 
 
 def _require_joinable(index: Any, other: Any, name: str) -> None:

@@ -58,5 +58,5 @@ def test_what_is_not_known_is_named_and_the_others_answer() -> None:
 def test_odd_input_is_refused() -> None:
     with pytest.raises(BadData, match="at least one model"):
         analyse({}, row(30))
-    with pytest.raises(BadData, match="must be numbers"):
+    with pytest.raises(BadData, match="features of noise must be a number"):
         analyse({"a": loaded("svm", "direction")}, {**row(30), "noise": "loud"})  # type: ignore[dict-item]

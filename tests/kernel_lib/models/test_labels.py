@@ -113,5 +113,5 @@ def test_prices_that_are_none_are_refused(close: object, says: str) -> None:
 
 @pytest.mark.parametrize("horizon", [0, -1, 1.5, True])
 def test_a_horizon_must_be_whole_rows_ahead(horizon: int) -> None:
-    with pytest.raises(BadData, match="whole number of rows"):
+    with pytest.raises(BadData, match="must be a whole number"):
         lab.volatility([1.0, 2.0, 3.0], horizon)

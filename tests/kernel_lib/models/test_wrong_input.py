@@ -47,14 +47,20 @@ def fit(rows: Any, outcomes: Any = Y, learner: Any = None) -> Any:
         (lambda: models.Facts(sources={"a": "sma"}), "sources must be the repr of each feature in the order"),
         (lambda: models.Facts(sources="ab"), "sources must be the repr"),
         (lambda: models.Facts(bars=5), "bars must be a text, it was 5"),
-        (lambda: models.Facts(created_ns=1.5), "created_ns must be whole nanoseconds"),
-        (lambda: models.stack([models.Svm(), models.Svm()]), "must be fitted models, Svm, Svm are none"),
-        (lambda: models.judge(models.Svm(), X, Y), "must be a GanDataAugmenter, it was Svm"),
-        (lambda: models.feature_drift(X, X), "drift is held against a card"),
-        (lambda: models.LiveAccuracy(X), "a card must be given"),
+        (lambda: models.Facts(created_ns=1.5), "created_ns must be a whole number, it was 1.5"),
+        (
+            lambda: models.stack([models.Svm(), models.Svm()]),
+            r"members at 0 must be a Model \(what .* gives\), it was a Svm",
+        ),
+        (lambda: models.judge(models.Svm(), X, Y), "must be a GanDataAugmenter, it was a Svm"),
+        (
+            lambda: models.feature_drift(X, X),
+            r"card must be a Card \(as in model.card\), it was DataFrame",
+        ),
+        (lambda: models.LiveAccuracy(X), "LiveAccuracy: card must be a Card .* or None, it was DataFrame"),
         (
             lambda: models.tune(models.LogisticRegression(), X, Y, trials=2, space={"strength": (1, 2)}),
-            r"a space must hold models.Range.* it held strength=\(1, 2\)",
+            r"tune: space of strength must be a Range or a Choice, it was \(1, 2\)",
         ),
     ],
 )
