@@ -94,7 +94,8 @@ def conversion_of(
     needs = {}
     ours = account.currency
     if ours not in (contract.currency_profit, contract.currency_base) and contract.currency_profit:
-        needs = {"profit": contract.currency_profit, "margin": contract.currency_base}
+        # What has no base of its own is margined in what it is quoted in.
+        needs = {"profit": contract.currency_profit, "margin": contract.currency_base or contract.currency_profit}
     for what, currency in needs.items():
         if not currency or currency in account.rates:
             continue

@@ -157,14 +157,7 @@ def make_rules(
     r["point"] = instrument.point
     r["inverse_point"] = 10.0**instrument.digits
     r["minor_per_point_unit"], r["profit_by_price"] = minor_per_point_unit(instrument, account)
-    margin = instrument.contract_size * instrument.lot_step / account.leverage * minor
-    by_price = False
-    if instrument.currency_base not in ("", account.currency):
-        if instrument.currency_profit == account.currency:
-            by_price = True
-        else:
-            margin *= _rate(instrument.currency_base, instrument, account)
-    r["margin_minor_per_unit"], r["margin_by_price"] = margin, by_price
+    r["margin_minor_per_unit"], r["margin_by_price"] = _margin(instrument, account, minor)
     r["stop_out_fraction"] = account.stop_out_fraction
     r["margin_call_fraction"] = account.margin_call_fraction
     r["stops_level_points"] = instrument.stops_level_points
@@ -202,6 +195,24 @@ def make_rules(
         r["slippage_random_points"] = costs.slippage_random_points
         r["seed"] = costs.seed
     return rules
+
+
+def _margin(instrument: Instrument, account: AccountConfig, minor: float) -> tuple[float, bool]:
+    """Margin of a lot step, and whether it is to be multiplied by the price.
+
+    MetaTrader 5's formulas: of a currency pair so much of the base, ``lots * contract_size / leverage``; of what is
+    quoted in its own currency, such as an index or a share, that times its price (SYMBOL_CALC_MODE_CFDLEVERAGE).
+    """
+    margin = instrument.contract_size * instrument.lot_step / account.leverage * minor
+    base, quoted = instrument.currency_base, instrument.currency_profit
+    if base in ("", quoted):
+        ours = quoted in ("", account.currency)
+        return margin if ours else margin * _rate(quoted, instrument, account), True
+    if base == account.currency:
+        return margin, False
+    if quoted == account.currency:
+        return margin, True
+    return margin * _rate(base, instrument, account), False
 
 
 def _rate(currency: str, instrument: Instrument, account: AccountConfig) -> float:

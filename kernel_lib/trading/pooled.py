@@ -22,7 +22,7 @@ from kernel_lib.trading.ledger import (
     profit_minor,
     refresh,
 )  # fmt: skip
-from kernel_lib.trading.pooled_rates import LINK, PRICE, margin_rate, set_profit_rate
+from kernel_lib.trading.pooled_rates import LINK, PRICE, margin_rate, set_profit_rate, set_swap_rate
 from kernel_lib.trading.record import (
     BOOK,
     EVENT,
@@ -258,7 +258,11 @@ def catch_up_all(a: Pool, time_ns: int) -> None:
         if p.n_ticks > 0:
             for j in range(a.books.size):
                 if a.nights[p.day] > 0 and a.books[j].n_positions > 0:
+                    symbol = a.links[j].profit_symbol
+                    if symbol >= 0:
+                        set_swap_rate(a.books[j], a.rules[j], a.links[j], a.prices[symbol])
                     charge_swap(_arrays_of(a, j), a.nights[p.day])
+                    _set_rates(a, j)
                     _revalue(a, j)
             p.day += 1
         else:

@@ -3,7 +3,8 @@
 The side of the quote is that of MetaTrader 5. A profit is sold for the account's currency, a loss must be bought with
 it: with EURUSD on a dollar account a profit in euros is multiplied by the bid, a loss by the ask; with USDJPY a
 profit is divided by the ask, a loss by the bid (its ``SYMBOL_TRADE_TICK_VALUE_PROFIT`` and ``_LOSS``). Margin is
-multiplied by the ask for buys and by the bid for sells, with USDJPY divided by the bid and by the ask.
+multiplied by the ask for buys and by the bid for sells, with USDJPY divided by the bid and by the ask. A night's swap
+is converted at that midnight's quote, as a profit where it is earned and as a loss where it is paid.
 
 A book converts at one rate at a time: that of the sum of its open positions. On a hedging account, where it may hold
 winners and losers at once, the spread of the conversion pair on the smaller of the two is neglected.
@@ -16,7 +17,7 @@ from numba import from_dtype, njit, types
 
 from kernel_lib.trading.record import book_type, rules_type
 
-__all__ = ["LINK", "PRICE", "margin_rate", "set_profit_rate"]
+__all__ = ["LINK", "PRICE", "margin_rate", "set_profit_rate", "set_swap_rate"]
 
 #: The latest quote of a symbol.
 PRICE = np.dtype([("bid", "<f8"), ("ask", "<f8")])
@@ -38,6 +39,14 @@ _i8, _f8 = types.int64, types.float64
 _price_type, _link_type = from_dtype(PRICE), from_dtype(LINK)
 
 
+@njit(types.UniTuple(_f8, 2)(_link_type, _price_type), nogil=True, cache=True)
+def _rates(link: Any, q: Any) -> tuple[float, float]:
+    """Worth of a unit of the profit currency that is sold, and of one that must be bought."""
+    if link.profit_inverse != 0:
+        return 1.0 / q.ask, 1.0 / q.bid
+    return q.bid, q.ask
+
+
 @njit(_f8(book_type, rules_type, _link_type, _price_type), nogil=True, cache=True)
 def set_profit_rate(b: Any, r: Any, link: Any, q: Any) -> float:
     """Write the worth of a point at the quote ``q`` into a book's rules, by whether its positions are in profit.
@@ -45,9 +54,17 @@ def set_profit_rate(b: Any, r: Any, link: Any, q: Any) -> float:
     Gives what the worth is in a loss, which is what sizing by risk reckons with.
     """
     moved = (b.bid_points * b.long_units - b.long_cost) + (b.short_cost - b.ask_points * b.short_units)
-    gain, loss = (1.0 / q.ask, 1.0 / q.bid) if link.profit_inverse != 0 else (q.bid, q.ask)
+    gain, loss = _rates(link, q)
     r.minor_per_point_unit = link.profit_base * (gain if moved >= 0 else loss)
     return link.profit_base * loss
+
+
+@njit(types.void(book_type, rules_type, _link_type, _price_type), nogil=True, cache=True)
+def set_swap_rate(b: Any, r: Any, link: Any, q: Any) -> None:
+    """Write the worth of a point of swap at the quote ``q`` into a book's rules, by whether the night is paid for."""
+    gain, loss = _rates(link, q)
+    points = r.swap_long_points if b.long_units >= b.short_units else r.swap_short_points
+    r.minor_per_point_unit = link.profit_base * (gain if points >= 0.0 else loss)
 
 
 @njit(_f8(_link_type, _price_type, _i8), nogil=True, cache=True)

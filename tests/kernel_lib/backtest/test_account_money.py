@@ -1,8 +1,10 @@
 """One account for several members, by hand: margin, stop-out, daily loss, conversion, swap and commission."""
 
+import msgspec
 import pytest
 
 from kernel_lib.backtest import Member, replay_account
+from kernel_lib.market.instrument import Instrument
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 from kernel_lib.trading.record import Kind, Reason
 from tests.kernel_lib.backtest.account_cases import EURJPY, FREE, WIDE, equity_at, holds, quotes, rows
@@ -88,6 +90,43 @@ def test_the_daily_loss_is_the_accounts_and_locks_every_member() -> None:
     limits = RiskLimits(max_lots=100.0, daily_loss_fraction=0.03)
     run = replay_account(members, {"EURUSD": euro, "GBPUSD": pound}, limits=limits, costs=FREE)
     assert rows(run, "pound", Kind.DENIED)["reason"].tolist() == [int(Reason.DAILY_LOSS)]  # 310 lost of 300
+
+
+@pytest.mark.parametrize(
+    ("points", "side", "worth"),
+    [(-5.0, 1.0, 1 / 149.0), (5.0, 1.0, 1 / 151.0), (-5.0, -1.0, 1 / 149.0), (5.0, -1.0, 1 / 151.0)],
+)
+def test_swap_that_is_paid_is_bought_and_swap_that_is_earned_is_sold_whatever_the_position_has_made(
+    points: float, side: float, worth: float
+) -> None:
+    contract = msgspec.structs.replace(EURJPY, swap_long_points=points, swap_short_points=points)
+    night = 24 * 3_600
+    ticks = {
+        "EURJPY": quotes((0, 160.0, 160.0), (2, 160.5, 160.5), (night, 160.5, 160.5)),  # a long has gained
+        "USDJPY": quotes((0, 149.0, 151.0)), "EURUSD": quotes((0, 1.1, 1.1002)),
+    }  # fmt: skip
+    costs = Costs(commission_per_lot=0.0, latency_ms=0.0)
+    member = Member(holds(1.0, side=side), contract, name="yen")
+    run = replay_account([member], ticks, limits=WIDE, costs=costs, stale_after_s=10.0 * night)
+    (position,) = run["yen"].book.positions
+    assert position["swap_minor"] == pytest.approx(points * 100 * worth * 100)  # a point on a lot is 100 yen
+
+
+def test_an_index_in_another_currency_takes_its_price_over_the_leverage_as_margin() -> None:
+    dax = Instrument(
+        symbol="GER40", digits=1, point=0.1, tick_size=0.1, contract_size=1.0, lot_step=0.1, min_lots=0.1,
+        currency_base="EUR", currency_profit="EUR",
+    )  # fmt: skip
+    ticks = {"GER40": quotes((0, 16_000.0, 16_000.0), (2, 16_000.0, 16_000.0)), "EURUSD": quotes((0, 1.25, 1.25))}
+    account = AccountConfig(leverage=20.0)
+
+    def held(lots: float) -> list[int]:
+        run = replay_account([Member(holds(lots), dax, name="dax")], ticks, account=account, limits=WIDE, costs=FREE)
+        units: list[int] = run["dax"].book.positions["units"].tolist()
+        return units
+
+    assert held(10.0) == [100]  # 10 * 16,000 / 20 euros are the 10,000 dollars
+    assert held(10.1) == []
 
 
 def test_yen_are_converted_at_the_quote_of_the_dollar_at_that_time_a_profit_at_the_ask_a_loss_at_the_bid() -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from kernel_lib.trading.account import Costs, RiskLimits
+from kernel_lib.market.instrument import Instrument
+from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
+from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import Kind, Reason
 from tests.kernel_lib.trading.test_book import FREE, aim, open_book, tick
 
@@ -45,6 +47,30 @@ def test_margin_is_the_notional_over_the_leverage_at_the_quote() -> None:
     assert book.drain()[-1]["reason"] == int(Reason.NO_MARGIN)
     aim(book, 800)  # 8 lots need exactly the deposit
     assert book.positions["units"].tolist() == [800]
+
+
+@pytest.mark.parametrize(
+    ("currency", "base", "rates", "most"),
+    [
+        ("EUR", "EUR", {}, 125),  # 12.5 lots at 16,000 over 20 are 10,000
+        ("EUR", "", {}, 125),
+        ("USD", "EUR", {"EUR": 1.25}, 100),
+        ("USD", "", {"EUR": 1.25}, 100),
+    ],
+)
+def test_margin_of_what_is_quoted_in_its_own_currency_is_its_price_over_the_leverage(
+    currency: str, base: str, rates: dict[str, float], most: int
+) -> None:
+    dax = Instrument(
+        symbol="GER40", digits=1, point=0.1, tick_size=0.1, contract_size=1.0, lot_step=0.1, min_lots=0.1,
+        currency_base=base, currency_profit="EUR",
+    )  # fmt: skip
+    account = AccountConfig(currency=currency, leverage=20.0, rates=rates)
+    for units, held in ((most, [most]), (most + 1, [])):
+        book = Book(dax, account, RiskLimits(max_lots=100.0, max_spread_points=10), FREE)
+        tick(book, 0, 16_000.0, 16_000.0)
+        aim(book, units)
+        assert book.positions["units"].tolist() == held
 
 
 def test_a_turn_needs_the_margin_of_what_it_opens_and_not_of_what_it_closes() -> None:
