@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from numba.core.types import Number
+from numba.core.types import ExternalFunction, Number
 
 __all__ = ["content_of"]
 
@@ -154,6 +154,8 @@ class _Reader:
             self._say("ufunc", thing.__name__)
         elif isinstance(thing, Number):
             self._say("number", str(thing))
+        elif isinstance(thing, ExternalFunction):
+            self._say("external", thing.symbol, str(thing.sig))
         elif isinstance(thing, type | BuiltinFunctionType) and module and name:
             if module.partition(".")[0] not in _MODULES and not _covered(thing):
                 raise _Unknown

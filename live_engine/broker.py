@@ -16,7 +16,16 @@ from kernel_lib.passport import Passport
 from kernel_lib.trading.record import BROKER_EVENT, EVENT, BrokerKind, Entry, Kind, Reason
 from kernel_lib.wire import OrderIntent, Report
 
-__all__ = ["Intents", "broker_event", "magic_of", "never_sent", "order_id_of", "order_key", "trades_opened"]
+__all__ = [
+    "Intents",
+    "broker_event",
+    "magic_of",
+    "never_sent",
+    "order_id_of",
+    "order_key",
+    "orders_in",
+    "trades_opened",
+]
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LIFETIME_NS = 10 * 10**9
@@ -32,6 +41,7 @@ _KIND, _ENTRY, _ORDER_ID, _SIDE, _UNITS, _POSITION, _STOP, _TAKE = (
     (EVENT.names or ()).index(name)
     for name in ("kind", "entry", "order_id", "side", "units", "position_id", "stop_points", "take_points")
 )
+_KIND_AT: int = EVENT.fields["kind"][1] if EVENT.fields else 0  # its low byte, and kinds are below 256
 _ORDER, _FILL, _OUT = int(Kind.ORDER), int(Kind.FILL), int(Entry.OUT)
 _REASONS = {"sl": Reason.STOP_LOSS, "tp": Reason.TAKE_PROFIT, "so": Reason.STOP_OUT}
 
@@ -108,6 +118,11 @@ class Intents:
     def prepare(self, order_id: int) -> None:
         """Write the key of the order that will come next, while nobody waits for it."""
         self._next = order_id, f"{self._prefix}.{_base36(order_id)}"
+
+
+def orders_in(rows: bytes) -> bool:
+    """Say whether there is an ORDER among a book's rows."""
+    return _ORDER in rows[_KIND_AT :: EVENT.itemsize]
 
 
 def trades_opened(rows: bytes) -> int:

@@ -68,8 +68,8 @@ class SandboxedBacktest:
         try:
             with theirs:
                 self._child = start_program(
-                    self._name, Path(__file__).with_name("parity_child.py"), theirs.fileno(), packages=("live_engine",),
-                    uid=uid, memory_bytes=2 * 1024**3, trusted=trusted,
+                    self._name, Path(__file__).with_name("parity_child.py"), (theirs.fileno(),),
+                    packages=("live_engine",), uid=uid, memory_bytes=2 * 1024**3, trusted=trusted,
                 )  # fmt: skip
         except BaseException:
             self._line.close()

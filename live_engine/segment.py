@@ -101,10 +101,8 @@ class _Walk:
 
 def encode_record(seq: int, kind: int, payload: bytes) -> bytes:
     """Give a record's bytes, padded to a multiple of 8."""
-    head = _BODY.pack(len(payload), seq, kind)
-    padding = _PADDING[-len(payload) % 8]
-    crc = zlib.crc32(padding, zlib.crc32(payload, zlib.crc32(head)))
-    return b"".join((_CRC.pack(crc), head, payload, padding))
+    body = b"".join((_BODY.pack(len(payload), seq, kind), payload, _PADDING[-len(payload) % 8]))
+    return _CRC.pack(zlib.crc32(body)) + body
 
 
 def make_segment(directory: Path, number: int, *, first_seq: int, chain: bytes, n_bytes: int) -> None:

@@ -7,7 +7,6 @@ it, and the desk starts another without it. This runs inside the sandbox only.
 import contextlib
 import ctypes
 import gc
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,9 +32,8 @@ _COMPILED_S = 0.1
 class Answers:
     """The strategies of one tenant and the line to the desk."""
 
-    def __init__(self, connected: socket.socket) -> None:
-        self._line = Line(connected, wire.FRAME_BYTES + 64)
-        self._descriptor = connected.fileno()
+    def __init__(self, line: Line) -> None:
+        self._line = line
         self._view = np.frombuffer(self._line.buffer, VIEW, 1, wire.TICK_HEAD.size)
         self._blobs = wire.Blobs()
         self._proposers: dict[int, Proposer] = {}
@@ -135,7 +133,7 @@ class Answers:
         self._on_unload(memoryview(b""), slot)
         self._proposers[slot] = proposer
         if Server.can_serve(proposer):
-            self._servers[slot] = Server(proposer, slot, self._descriptor, self._line.buffer)
+            self._servers[slot] = Server(proposer, slot, self._line)
 
     def _fault(self, slot: int, epoch: int, seq: int, error: BaseException) -> None:
         text = f"{type(error).__name__}: {error}"[:500].encode("utf-8", "replace")

@@ -1,10 +1,9 @@
-"""The program inside the sandbox: ``python -I strategy_child.py FD``, where FD is its end of the socket pair.
+"""The program inside the sandbox: ``python -I strategy_child.py SOURCE SINK``, its ends of the pipes to the desk.
 
 It lays out the platform's compiled code, which is looked for when it is imported, and then answers
 (:mod:`live_engine.strategy_answers`) until the desk ends.
 """
 
-import socket
 import sys
 
 from kernel_lib.sandbox.laid_out import lay_out_machine_code
@@ -12,11 +11,12 @@ from kernel_lib.sandbox.laid_out import lay_out_machine_code
 
 def main() -> None:
     """Answer frames until the line closes."""
-    connected = socket.socket(fileno=int(sys.argv[1]))
+    source, sink = map(int, sys.argv[1:])
     lay_out_machine_code()
     from live_engine.strategy_answers import Answers
+    from live_engine.strategy_line import Line
 
-    Answers(connected).run()
+    Answers(Line(source, sink)).run()
 
 
 if __name__ == "__main__":

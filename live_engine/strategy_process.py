@@ -7,7 +7,7 @@ are rebuilt in it: from their last snapshot, by the ticks and views since.
 
 import contextlib
 import logging
-import socket
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from kernel_lib.errors import StrategyFault
 from kernel_lib.sandbox import SandboxProcess
 from kernel_lib.sandbox.programs import start_program
 from live_engine import strategy_wire as wire
-from live_engine.strategy_line import NOWHERE, Line, Place
+from live_engine.strategy_line import NOWHERE, Line, Place, open_line
 from live_engine.strategy_wire import Answer
 
 __all__ = ["Fault", "HostConfig", "Question", "StrategyHost", "Told"]
@@ -100,6 +100,7 @@ class StrategyHost:
         self._epoch = 0
         self._seq = 0
         self._line: Line | None = None
+        self._at_once = 1
         self._place = Place()
         self._child: SandboxProcess | None = None
 
@@ -137,9 +138,11 @@ class StrategyHost:
     def ask(self, questions: Sequence[Question]) -> dict[int, Answer | Fault]:
         """Ask each strategy about one tick; a strategy that faults is put out."""
         answers: dict[int, Answer | Fault] = {}
-        left = self._ask_once(questions, answers)
+        left: Sequence[Question] = questions
         while left:
-            left = self._ask_once(left, answers)
+            # No more than the pipes hold: neither side may wait for the other to read.
+            asked, rest = left[: self._at_once], left[self._at_once :]
+            left = [*self._ask_once(asked, answers), *(each for each in rest if each.slot not in answers)]
         return answers
 
     def snapshot(self, slot: int) -> bytes | Fault:
@@ -249,20 +252,23 @@ class StrategyHost:
         self._place.leave()
         self._epoch += 1
         self.restarts += self._epoch > 1
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            try:
-                # Ends what an engine that was killed left behind; the desk's lock says that the name is nobody else's.
-                self._child = start_program(
-                    self.name, Path(__file__).with_name("strategy_child.py"), theirs.fileno(),
-                    packages=("live_engine",), uid=self.config.uid, memory_bytes=self.config.memory_bytes,
-                    processes=self.config.processes, cpu=self.config.cpu, trusted=self.config.trusted,
-                )  # fmt: skip
-            except BaseException:
-                ours.close()
-                raise
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        self._line = Line(ours, wire.FRAME_BYTES + 64)
+        line, theirs = open_line()
+        try:
+            # Ends what an engine that was killed left behind; the desk's lock says that the name is nobody else's.
+            self._child = start_program(
+                self.name, Path(__file__).with_name("strategy_child.py"), theirs, packages=("live_engine",),
+                uid=self.config.uid, memory_bytes=self.config.memory_bytes, processes=self.config.processes,
+                cpu=self.config.cpu, trusted=self.config.trusted,
+            )  # fmt: skip
+        except BaseException:
+            line.close()
+            raise
+        finally:
+            for each in theirs:
+                os.close(each)
+        line.watch(self._child.kill)
+        self._line = line
+        self._at_once = line.frames_in_flight
 
     def _stop(self) -> None:
         if self._line is not None:

@@ -4,18 +4,19 @@ It serves one strategy, for as long as every frame is a question to it; any othe
 a quarter of the time that the interpreter needs for it.
 """
 
-import ctypes
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit, typeof
+from numba import njit, typeof, types
 
+from kernel_lib.kept_code import keep
 from kernel_lib.machine_code import entry_point
 from kernel_lib.strategy import Proposer
 from kernel_lib.trading.record import VIEW
 from live_engine import strategy_wire as wire
+from live_engine.strategy_line import Line
 
 __all__ = ["Server"]
 
@@ -24,13 +25,10 @@ _TICK, _PROPOSAL = wire.TICK, wire.PROPOSAL
 
 
 def _system_call(name: str) -> Any:
-    call = getattr(ctypes.CDLL(None), name)
-    call.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    call.restype = ctypes.c_ssize_t
-    return call
+    return types.ExternalFunction(name, types.int64(types.int32, types.voidptr, types.uint64))
 
 
-_receive, _send = _system_call("recv"), _system_call("send")
+_read, _write = _system_call("read"), _system_call("write")
 
 
 class Server:
@@ -41,25 +39,24 @@ class Server:
     proposer : Proposer
         Compiled, without evaluated features: see :meth:`can_serve`.
     slot : int
-    descriptor : int
-        Of the line's socket.
-    buffer : bytearray
-        Frames are read into it; the last one, that this does not serve, stands there afterwards.
+    line : Line
+        Frames are read into its buffer; the last one, that this does not serve, stands there afterwards.
     """
 
-    def __init__(self, proposer: Proposer, slot: int, descriptor: int, buffer: bytearray) -> None:
-        frame = np.frombuffer(buffer, np.uint8)
+    def __init__(self, proposer: Proposer, slot: int, line: Line) -> None:
+        frame = np.frombuffer(line.buffer, np.uint8)
         head = frame[:_QUESTION_BYTES]
         answer = np.zeros(_ANSWER_BYTES // 8, np.int64)
-        view = np.frombuffer(buffer, VIEW, 1, wire.TICK_HEAD.size)
+        view = np.frombuffer(line.buffer, VIEW, 1, wire.TICK_HEAD.size)
         self._arguments: tuple[Any, ...] = (
-            descriptor, slot, frame, head.view(np.int64), head.view(np.float64), answer, answer.view(np.float64), view,
+            line.source, line.sink, slot, frame, head.view(np.int64), head.view(np.float64), answer,
+            answer.view(np.float64), view,
             proposer.state, proposer.forming, proposer.memory, proposer.sizing, proposer.params,
         )  # fmt: skip
         loop = _loop_of(proposer.step.live)
-        types = tuple(typeof(each) for each in (*self._arguments, 0))
-        loop.compile(types)
-        self._run = entry_point(loop, types)
+        kinds = tuple(typeof(each) for each in (*self._arguments, 0))
+        loop.compile(kinds)
+        self._run = entry_point(loop, kinds)
         self._proposer = proposer
 
     @staticmethod
@@ -89,14 +86,14 @@ class Server:
 
 @lru_cache(maxsize=64)
 def _loop_of(live: Callable[..., Any]) -> Any:
-    receive, send = _receive, _send
+    read, write = _read, _write
 
     @njit(nogil=True)
     def serve(  # type: ignore[no-untyped-def]
-        fd, slot, frame, ints, floats, answer, answer_f, view, fs, forming, memory, sizing, p, processor
+        source, sink, slot, frame, ints, floats, answer, answer_f, view, fs, forming, memory, sizing, p, processor
     ):
         while True:
-            length = receive(fd, frame.ctypes, frame.size, 0)
+            length = read(source, frame.ctypes, frame.size)
             if (
                 length != _QUESTION_BYTES
                 or frame[0] != _TICK
@@ -114,6 +111,6 @@ def _loop_of(live: Callable[..., Any]) -> Any:
             answer[4] = stop
             answer[5] = take
             answer[6] = status
-            send(fd, answer.ctypes, _ANSWER_BYTES, 0)
+            write(sink, answer.ctypes, _ANSWER_BYTES)
 
-    return serve
+    return keep(serve)

@@ -1,6 +1,6 @@
 """Frames between a desk and the sandboxed process that runs its tenant's strategies.
 
-One frame is one SEQPACKET message of fixed layout, little endian::
+One frame is one packet of fixed layout, little endian::
 
     header    kind u8, slot u16, epoch u32, seq u64
     TICK      header, processor u8 that the desk runs on, time_ns i64, bid f64, ask f64, the book's view (bytes of one
@@ -21,12 +21,11 @@ from typing import NamedTuple
 
 from kernel_lib.errors import StrategyFault
 from kernel_lib.trading.terms import terms_in_range
-from live_engine.strategy_line import Line
+from live_engine.strategy_line import LONGEST_FRAME, Line
 
 __all__ = [
     "BLOB",
     "FAULT",
-    "FRAME_BYTES",
     "HEADER",
     "LOAD",
     "LOADED",
@@ -54,9 +53,9 @@ TICK_HEAD = struct.Struct("<BxHIQB7xqdd")
 TICK_FRAME = struct.Struct(f"{TICK_HEAD.format}{VIEW_BYTES}s")
 TELL_FRAME = struct.Struct("<BxHIQqd")
 PROPOSAL_FRAME = struct.Struct("<BxHIQdqqqq")
-FRAME_BYTES = 32 * 1024
 MAX_BLOB_BYTES = 16 * 1024**2
 _BLOB = struct.Struct("<BxHIQBxxxII")
+_PART_BYTES = LONGEST_FRAME - _BLOB.size
 _MAX_UNITS = 10**9
 _MAX_POINTS = 10**8
 _HOLD, _DECIDED, _BAD = 0, 1, 2
@@ -99,8 +98,8 @@ def checked_proposal(frame: bytes | memoryview, slot: int, epoch: int, seq: int)
 
 def send_blob(line: Line, what: int, slot: int, epoch: int, seq: int, content: bytes) -> None:
     """Send a long message in parts."""
-    for offset in range(0, max(1, len(content)), FRAME_BYTES):
-        part = content[offset : offset + FRAME_BYTES]
+    for offset in range(0, max(1, len(content)), _PART_BYTES):
+        part = content[offset : offset + _PART_BYTES]
         line.send(_BLOB.pack(BLOB, slot, epoch, seq, what, len(content), offset) + part)
 
 

@@ -18,6 +18,7 @@ from kernel_lib.trading.record import Control
 from kernel_lib.wire import AccountState, OrderIntent, OutsideValue, Report, decode
 from live_engine import entries
 from live_engine.books import Books
+from live_engine.broker import orders_in
 from live_engine.day_trades import keep_to_tier
 from live_engine.desk_state import desk_state
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, StartedEntry
@@ -305,10 +306,10 @@ class Desk:
     def _given(self, slot: Slot, rows: bytes) -> None:
         """What a book gave: into the journal, then orders to the broker."""
         self.journal.append(entries.ROWS, entries.pack_rows(slot.number, rows), hold=self.books.open is not None)
-        intents = slot.intents.of(rows, self._clock())
-        if not intents:
+        if not orders_in(rows):
             return
         if not slot.paper:
+            intents = slot.intents.of(rows, self._clock())
             self.journal.flush()  # whatever the disk, the kernel has it
             self.journal.wait_durable(self.journal.last_seq)
             for intent in intents:

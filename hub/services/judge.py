@@ -180,7 +180,7 @@ class _Line:
         with theirs:
             try:
                 self._child = start_program(
-                    task.name, _CHILD, theirs.fileno(), uid=task.uid, memory_bytes=task.limits.memory_bytes,
+                    task.name, _CHILD, (theirs.fileno(),), uid=task.uid, memory_bytes=task.limits.memory_bytes,
                     processes=task.limits.processes, trusted=task.trusted,
                 )  # fmt: skip
             except BaseException:

@@ -1,7 +1,7 @@
 """Programs of the platform that run a tenant's strategy: one place for what their sandbox is given.
 
 The engine asks such a program tick by tick, the parity check lets it backtest, the hold-out judges it. Each is a file
-of the platform's that is told one descriptor, its end of a socket pair, and calls
+of the platform's that is told the descriptors of its line to the caller, and calls
 :func:`~kernel_lib.sandbox.laid_out.lay_out_machine_code` first.
 """
 
@@ -31,7 +31,7 @@ _TMP_BYTES = 256 * 1024**2
 def start_program(
     name: str,
     program: Path,
-    descriptor: int,
+    descriptors: tuple[int, ...],
     *,
     packages: tuple[str, ...] = (),
     uid: int,
@@ -48,8 +48,8 @@ def start_program(
         The sandbox's.
     program : Path
         The platform's file; it finds :mod:`kernel_lib` and the ``packages``.
-    descriptor : int
-        Of a unix socket; passed on under its number, as the only argument.
+    descriptors : tuple of int
+        Its ends of the line to the caller; passed on under their numbers, which are its arguments.
     uid : int
         Host user that it runs as.
     memory_bytes, processes, cpu
@@ -70,8 +70,8 @@ def start_program(
     else:
         env |= {each: os.environ[each] for each in _OWN if each in os.environ}
     spec = SandboxSpec(
-        name=name, argv=(sys.executable, "-I", path, str(descriptor)), env=env, uid=uid, gid=uid, cpu=cpu,
-        memory_bytes=memory_bytes, processes=processes, tmp_bytes=_TMP_BYTES, readonly=mounts, pass_fds=(descriptor,),
+        name=name, argv=(sys.executable, "-I", path, *map(str, descriptors)), env=env, uid=uid, gid=uid, cpu=cpu,
+        memory_bytes=memory_bytes, processes=processes, tmp_bytes=_TMP_BYTES, readonly=mounts, pass_fds=descriptors,
         die_with_parent=True,
     )  # fmt: skip
     clear(name)

@@ -15,6 +15,7 @@ from kernel_lib.strategy import Proposer, load_strategy
 from kernel_lib.trading.account import AccountConfig
 from kernel_lib.trading.record import VIEW
 from live_engine import strategy_wire as wire
+from live_engine.strategy_line import Line
 from live_engine.strategy_process import Fault, HostConfig, Question, StrategyHost, Told
 from live_engine.strategy_wire import Answer, Blobs, checked_proposal
 
@@ -118,19 +119,44 @@ def test_source_longer_than_one_frame_is_carried(host: StrategyHost) -> None:
     assert host.add(1, load_of(STEADY + "#" * 300_000, "steady")) is None
 
 
-def test_a_strategy_that_forges_answers_is_put_out(host: StrategyHost) -> None:
-    # It looks for the line to the desk and writes into it, ahead of the honest answer.
+FORGED = "struct.pack('<BxHIQdqqqq', 2, 1, 1, 99, 1.0, 9, 0, 0, 1)"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        # ahead of the honest answer
+        f"os.write(fd, {FORGED})",
+        # frames run into one another
+        f"fcntl.fcntl(fd, fcntl.F_SETFL, 0), os.write(fd, {FORGED}), os.write(fd, bytes(4000))",
+    ],
+)
+def test_a_strategy_that_writes_into_the_line_to_the_desk_is_put_out(host: StrategyHost, attack: str) -> None:
     top = (
-        "import socket, struct\n"
+        "import fcntl, struct\n"
         "def forge():\n"
         "    for fd in range(3, 512):\n"
-        "        try: socket.socket(fileno=os.dup(fd)).send(struct.pack('<BxHIQdqqqq', 2, 1, 1, 99, 1.0, 9, 0, 0, 1))\n"
+        f"        try: {attack}\n"
         "        except OSError: pass\n"
     )
     assert host.add(1, load_of(plain("    forge()\n    return 0.0\n", top), "bad")) is None
-    fault = host.ask(tick(1, 1))[1]
-    assert isinstance(fault, Fault)
-    assert "question asked" in fault.reason
+    answer = host.ask(tick(1, 1))[1]
+    assert isinstance(answer, Fault)
+    assert "question asked" in answer.reason
+    assert host.add(2, load_of(STEADY, "steady")) is None
+    assert isinstance(host.ask(tick(9, 2))[2], Answer)
+
+
+def test_more_strategies_than_the_line_holds_frames_are_asked_in_turns(
+    host: StrategyHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Line, "frames_in_flight", 2)
+    raising = load_of(plain("    raise ValueError\n"), "bad")
+    for slot in range(1, 6):
+        assert host.add(slot, raising if slot == 4 else load_of(STEADY, "steady")) is None
+    answers = host.ask(tick(1, *range(1, 6)))
+    assert [slot for slot, each in answers.items() if isinstance(each, Answer)] == [1, 2, 3, 5]
+    assert isinstance(answers[4], Fault)
 
 
 def frame(**changes: object) -> bytes:
