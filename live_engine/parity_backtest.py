@@ -28,6 +28,7 @@ __all__ = ["SandboxedBacktest"]
 
 _LENGTH = struct.Struct("<Q")
 _MOST_BYTES = 1 << 30
+_MOST_STATE = 1 << 26
 _LOAD_S = 60.0
 # Ten times what a tick takes where each is called from Python.
 _TICK_S = 2e-4
@@ -43,7 +44,7 @@ class SandboxedBacktest:
     limits : RiskLimits
     costs : Costs or None
         None: fills come as events.
-    events, ages_ns, follow
+    events, ages_ns, follow, begins
         As in :class:`~kernel_lib.backtest.parity_rerun.Rerun`.
     uid : int
         Host user it runs as.
@@ -59,7 +60,8 @@ class SandboxedBacktest:
     def __init__(
         self, passport: Passport, ticks: Ticks, *, limits: RiskLimits, costs: Costs | None,
         events: Sequence[Event] = (), ages_ns: npt.NDArray[np.int64] | None = None,
-        follow: Sequence[tuple[float, int, int, int, int]] = (), uid: int = 52000, trusted: bool = False,
+        follow: Sequence[tuple[float, int, int, int, int]] = (), begins: tuple[bytes, bytes] = (b"", b""),
+        uid: int = 52000, trusted: bool = False,
     ) -> None:  # fmt: skip
         self.fault = ""
         self._patience_s = _LOAD_S + _TICK_S * len(ticks)
@@ -79,7 +81,7 @@ class SandboxedBacktest:
             self._ask(
                 do="load", limits=builtins(limits), costs=None if costs is None else builtins(costs),
                 ticks=np.ascontiguousarray(ticks).tobytes(), events=[builtins(each) for each in events],
-                ages=b"" if ages_ns is None else ages_ns.tobytes(), follow=list(follow),
+                ages=b"" if ages_ns is None else ages_ns.tobytes(), follow=list(follow), begins=begins,
                 load={
                     "name": passport.name, "source": passport.source, "entry": passport.entry,
                     "params": passport.params, "models": passport.models, "instrument": builtins(passport.instrument),
@@ -101,6 +103,13 @@ class SandboxedBacktest:
         answer = self._ask(do="finish")
         self.fault = str(answer["fault"])[:500]
         return np.frombuffer(answer["rows"], EVENT)
+
+    def evening(self) -> bytes:
+        """Run it all; the proposer's snapshot at the end."""
+        answer = self._ask(do="evening")["proposer"]
+        if not isinstance(answer, bytes) or len(answer) > _MOST_STATE:
+            raise StrategyFault(f"a proposer's state must be at most {_MOST_STATE} bytes")
+        return answer
 
     def tick_of(self, row: int) -> tuple[int, bool]:
         """As :func:`~kernel_lib.backtest.parity_rerun.tick_of_row`, after :meth:`rows`."""

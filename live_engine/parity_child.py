@@ -1,7 +1,7 @@
 """The program inside the sandbox that backtests a tenant's strategy for the platform: ``parity_child.py FD``.
 
 One request and one answer at a time over the line FD, each a length (u64) and msgpack. ``load`` first; then ``finish``,
-``tick_of``, ``moment`` and ``values``. What it answers is trusted in nothing but its bytes.
+``evening``, ``tick_of``, ``moment`` and ``values``. What it answers is trusted in nothing but its bytes.
 """
 
 import socket
@@ -56,7 +56,7 @@ class _Held:
             "costs": None if costs is None else msgspec.convert(costs, Costs),
             "events": msgspec.convert(rest["events"], list[Event]),
             "ages_ns": np.frombuffer(rest["ages"], np.int64) if rest["ages"] else None,
-            "follow": [tuple(each) for each in rest["follow"]],
+            "follow": [tuple(each) for each in rest["follow"]], "begins": tuple(rest["begins"]),
         }  # fmt: skip
         return {}
 
@@ -70,6 +70,9 @@ class _Held:
         run = self.run().finish()
         self.rows = run.rows
         return {"rows": self.rows.tobytes(), "fault": run.fault}
+
+    def on_evening(self) -> dict[str, Any]:
+        return {"proposer": self.run().finish().proposer.snapshot()}
 
     def on_tick_of(self, row: int) -> dict[str, Any]:
         from kernel_lib.backtest.parity_rerun import tick_of_row

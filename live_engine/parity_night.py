@@ -1,10 +1,10 @@
 """Every desk's day against the backtest of that day: ``python -m live_engine.parity_night [--day DAY]``.
 
-What each strategy decided, ordered and filled live is read from the desk's journal. Its backtest runs in a sandbox, on
-the journal's ticks and what came in between: from the strategy's start; where that parted before the day already, from
-the state in which it really stood at the day's beginning. On paper the two must be identical. A terminal's fills cannot
-be foretold: with mode mt5 the recorded ones are given to both, decisions and orders compared, and slippage and latency
-reported beside what the passport assumes.
+What each strategy decided, ordered and filled live is read from the desk's journal, from where the night before left
+off (:mod:`live_engine.parity_morning`). Its backtest runs in a sandbox, on the journal's ticks and what came in
+between; where that parted before the day already, from the state in which the strategy really stood at its beginning.
+On paper the two must be identical. A terminal's fills cannot be foretold: with mode mt5 the recorded ones are given to
+both, decisions and orders compared, and slippage and latency reported beside what the passport assumes.
 
 :mod:`live_engine.nightly` does it every night. A gap is told three ways: an error in the log, a signed report below
 ``HOME/engine/parity/TENANT``, exit status 1.
@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,14 +29,15 @@ from kernel_lib.backtest.parity_moment import Moment
 from kernel_lib.backtest.parity_run import counts_of
 from kernel_lib.certificate import as_text, certificate_of
 from kernel_lib.config import Home
-from kernel_lib.errors import BadData, Misconfigured, TickhubError
+from kernel_lib.errors import BadData, Broken, Misconfigured, TickhubError
 from kernel_lib.keys import read_private_key
 from kernel_lib.machine_code import cache_dir
 from kernel_lib.sandbox import capabilities
 from kernel_lib.trading.record import Kind
 from live_engine.logs import set_up_logs
 from live_engine.parity_backtest import SandboxedBacktest
-from live_engine.parity_record import Lived, read_desk
+from live_engine.parity_morning import keep_morning, morning_before
+from live_engine.parity_record import Lived, Stretch, read_desk
 from live_engine.tenant_user import tenant_uid
 
 __all__ = ["Execution", "Night", "compare_day", "compare_desk", "main"]
@@ -110,7 +112,7 @@ def compare_day(
     key : Ed25519PrivateKey or None
         Signs the certificate.
     """
-    start_ns = int(datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC).timestamp()) * 10**9
+    start_ns = _start_ns(day)
     first, stop = (int(each) for each in np.searchsorted(lived.ticks["time_ns"], [start_ns, start_ns + _DAY_NS]))
     if first == stop:
         return None
@@ -120,8 +122,8 @@ def compare_day(
     n_before = int((lived.row_ticks < first).sum())
     settings: dict[str, Any] = {
         "limits": lived.approval.limits, "costs": passport.costs if mode == "paper" else None,
-        "events": [each for each in lived.events if each.tick <= stop], "ages_ns": lived.ages_ns[:stop], "uid": uid,
-        "trusted": trusted,
+        "events": [each for each in lived.events if each.tick <= stop], "ages_ns": lived.ages_ns[:stop],
+        "begins": lived.begins, "uid": uid, "trusted": trusted,
     }  # fmt: skip
     ticks = lived.ticks[:stop]
     gap, parted = _gap(lived, ticks, rows, settings, n_before)
@@ -145,7 +147,11 @@ def compare_desk(home: Home, tenant: str, day: datetime.date, *, trusted: bool =
     """Compare every strategy of a desk; what cannot be compared is a failure of its own and hides no other."""
     key, uid = read_private_key(home), tenant_uid(home, tenant)
     nights = []
-    for lived in read_desk(home / "engine" / "desks" / tenant):
+    folder = home / "engine" / "parity" / tenant
+    stretch = _stretch(home / "engine" / "desks" / tenant, morning_before(folder, day), _start_ns(day) + _DAY_NS)
+    parted = set()
+    for lived in stretch.lives:
+        night = None
         try:
             night = compare_day(lived, day, tenant=tenant, uid=uid, trusted=trusted, key=key)
         except TickhubError as error:
@@ -154,9 +160,26 @@ def compare_desk(home: Home, tenant: str, day: datetime.date, *, trusted: bool =
                 symbol=lived.passport.instrument.symbol, day=day.isoformat(), identical=False,
                 failure=f"{type(error).__name__}: {error}",
             )  # fmt: skip
+        if night is None or night.from_state or not night.identical:
+            parted.add(lived.number)
         if night is not None:
             nights.append(night)
+    keep_morning(folder, day + datetime.timedelta(days=1), stretch, as_lived=parted, uid=uid, trusted=trusted)
     return nights
+
+
+def _stretch(directory: Path, morning: Path | None, until_ns: int) -> Stretch:
+    try:
+        return read_desk(directory, morning=morning, until_ns=until_ns)
+    except Broken as error:
+        if morning is None:
+            raise
+        _log.warning("a morning is of no use, all is read", extra={"path": str(morning), "reason": str(error)})
+        return read_desk(directory, until_ns=until_ns)
+
+
+def _start_ns(day: datetime.date) -> int:
+    return int(datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.UTC).timestamp()) * 10**9
 
 
 def _gap(

@@ -20,22 +20,28 @@ from kernel_lib.market.tick import TICK, Ticks
 from kernel_lib.passport import Approval, Passport
 from kernel_lib.trading.record import EVENT, Control
 from kernel_lib.wire import TickBlock
+from live_engine.blocks import open_block
 from live_engine.books import Books
-from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry
+from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, read_snapshot
 from live_engine.recovery import recover
+from live_engine.segment import Record, segments_behind
 from live_engine.slot import Slot
 from live_engine.strategy_process import Question, Told
 
-__all__ = ["Lived", "read_desk"]
+__all__ = ["Lived", "Stretch", "read_desk"]
+
+_NEVER_NS = (1 << 63) - 1
 
 
 class Lived(msgspec.Struct, frozen=True, kw_only=True):
-    """One strategy's life on a desk.
+    """One strategy's life on a desk, or a stretch of it.
 
     Parameters
     ----------
+    number : int
+        Of its slot.
     ticks : ndarray of TICK
-        Of its symbol, since it was put on the desk.
+        Of its symbol, since it was put on the desk or since the stretch began.
     ages_ns : ndarray of int64
         How old each was when the desk took it.
     answers : list of tuple
@@ -47,8 +53,13 @@ class Lived(msgspec.Struct, frozen=True, kw_only=True):
         The tick after which, or at which, each row came.
     received_ns : ndarray of int64
         The engine's clock when what caused each row had come.
+    begins : (bytes, bytes)
+        Book and proposer where the stretch began; empty where the life did.
+    evening : (int, int) or None
+        How many of its ticks and events had been when the evening was; None where it was put out, or came later.
     """
 
+    number: int
     passport: Passport
     approval: Approval
     ticks: Ticks
@@ -58,25 +69,54 @@ class Lived(msgspec.Struct, frozen=True, kw_only=True):
     rows: npt.NDArray[np.void]
     row_ticks: npt.NDArray[np.int64]
     received_ns: npt.NDArray[np.int64]
+    begins: tuple[bytes, bytes] = (b"", b"")
+    evening: tuple[int, int] | None = None
 
 
-def read_desk(directory: Path) -> list[Lived]:
-    """Read the lives of all strategies that were ever on a desk; its journal is copied first, it may be in use.
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read of a desk.
+
+    Parameters
+    ----------
+    lives : list of Lived
+    evening : Snapshot or None
+        The desk before the first block that goes on into the time after the stretch, or at the journal's end; None
+        where that is in the middle of a block. Its proposers are those of the stretch's beginning.
+    """
+
+    lives: list[Lived]
+    evening: Snapshot | None
+
+
+def read_desk(directory: Path, *, morning: Path | None = None, until_ns: int = _NEVER_NS) -> Stretch:
+    """Read the lives of all strategies on a desk; its journal is copied first, it may be in use.
+
+    Parameters
+    ----------
+    morning : Path or None
+        A snapshot of the desk: what lies before it is neither copied nor read. None: all that ever was.
+    until_ns : int
+        The evening, by the ticks' time. What came later is read too.
 
     Raises
     ------
     BadData
         There is no journal.
     Broken
-        It is damaged, or the books do not give again what they gave.
+        It or the snapshot is damaged, or the books do not give again what they gave.
     """
     if not (directory / "journal").is_dir():
         raise BadData(f"a desk's journal must be at {directory / 'journal'}; has this tenant traded?")
-    books = _WatchedBooks(lambda text: None)
+    kept = read_snapshot(morning) if morning is not None else None
+    books = _WatchedBooks(until_ns)
     with tempfile.TemporaryDirectory(prefix="tickhub-night-") as scratch:
-        shutil.copytree(directory / "journal", Path(scratch) / "journal")
-        recover(books, Path(scratch) / "no-snapshot", Path(scratch) / "journal", 0)
-    return [life.lived() for life in books.lives.values()]
+        for path in segments_behind(directory / "journal", kept.seq if kept is not None else 0):
+            shutil.copy2(path, scratch)
+        before = morning if kept is not None and morning is not None else Path(scratch) / "none"
+        owed = recover(books, before, Path(scratch), _NEVER_NS, watch=books.watch)
+    if not owed:
+        books.end()
+    return Stretch(lives=[life.lived() for life in books.lives.values()], evening=books.evening)
 
 
 class _Life:
@@ -89,6 +129,8 @@ class _Life:
         self.rows: list[npt.NDArray[np.void]] = [np.zeros(0, EVENT)]
         self.row_ticks: list[int] = []
         self.received: list[int] = []
+        self.begins = b"", b""
+        self.evening: tuple[int, int] | None = None
 
     def note(self, kind: str, **fields: Any) -> None:
         self.events.append(Event(len(self.ticks), kind, **fields))
@@ -98,7 +140,8 @@ class _Life:
 
     def lived(self) -> Lived:
         return Lived(
-            passport=self.slot.passport, approval=self.slot.approval, ticks=np.array(self.ticks, TICK),
+            number=self.slot.number, begins=self.begins, evening=self.evening, passport=self.slot.passport,
+            approval=self.slot.approval, ticks=np.array(self.ticks, TICK),
             ages_ns=np.array(self.ages, np.int64), answers=self.answers, events=self.events,
             rows=np.concatenate(self.rows), row_ticks=np.array(self.row_ticks, np.int64),
             received_ns=np.array(self.received, np.int64),
@@ -140,11 +183,51 @@ class _Forgotten(list[Question | Told]):
 
 
 class _WatchedBooks(Books):
-    def __init__(self, warn: Callable[[str], None]) -> None:
+    def __init__(self, until_ns: int) -> None:
         self.lives: dict[int, _Life] = {}
         self.received_ns = 0
+        self.evening: Snapshot | None = None
+        self._until_ns = until_ns
+        self._seq = 0
         self._forward: Any = None
-        super().__init__(warn)
+        super().__init__(lambda text: None)
+
+    def watch(self, record: Record) -> None:
+        """Note which record comes next."""
+        self._seq = record.seq
+
+    def restore(self, kept: Snapshot) -> None:
+        super().restore(kept)
+        self._seq = kept.seq
+        for each in kept.slots:
+            slot = self.slots[each.slot]
+            life = self._life_of(slot)
+            life.begins = each.book, each.proposer
+            if not slot.running:
+                life.note("out")
+            self._watch_slot(slot, life)
+
+    def end(self) -> None:
+        """Take the journal's end for the evening, where that has not been and no block is in between."""
+        if self.evening is None and (self.open is None or self.open.done == len(self.open.ticks)):
+            self._take_evening(self._seq)
+
+    def _take_evening(self, seq: int) -> None:
+        # A copy: the books go on, and the snapshot holds their tables.
+        self.evening = msgspec.msgpack.decode(msgspec.msgpack.encode(self.snapshot(seq)), type=Snapshot)
+        for number, life in self.lives.items():
+            if self.slots[number].running:
+                life.evening = len(life.ticks), len(life.events)
+
+    def _goes_beyond(self, inbound: Inbound) -> bool:
+        try:
+            return open_block(inbound).ticks[-1][0] >= self._until_ns
+        except (BadData, IndexError):
+            return False
+
+    def _watch_slot(self, slot: Slot, life: _Life) -> None:
+        slot.since = _Forgotten()
+        slot.book = _WatchedBook(slot.book, life)  # type: ignore[assignment]
 
     @property
     def given(self) -> Callable[[Slot, Any], None]:
@@ -175,6 +258,8 @@ class _WatchedBooks(Books):
 
     def begin_block(self, inbound: Inbound) -> TickBlock | None:
         self.received_ns = inbound.received_ns
+        if self.evening is None and self._goes_beyond(inbound):
+            self._take_evening(self._seq - 1)
         return super().begin_block(inbound)
 
     def on_report(self, inbound: Inbound) -> None:
@@ -189,8 +274,7 @@ class _WatchedBooks(Books):
                 life.told(told)
         if self.control is not Control.RESUME:
             life.note("control", number=int(self.control), time_ns=slot.approval.at_ns)
-        slot.since = _Forgotten()
-        slot.book = _WatchedBook(slot.book, life)  # type: ignore[assignment]
+        self._watch_slot(slot, life)
         return slot
 
     def on_control(self, entry: ControlEntry) -> list[Slot]:

@@ -3,6 +3,7 @@
 The strategies' code does not run here: their answers are in the journal.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,9 @@ from live_engine.strategy_wire import Answer
 __all__ = ["recover"]
 
 
-def recover(books: Books, snapshot: Path, directory: Path, last_seq: int) -> list[tuple[Slot, bytes]]:
+def recover(
+    books: Books, snapshot: Path, directory: Path, last_seq: int, *, watch: Callable[[Record], None] | None = None
+) -> list[tuple[Slot, bytes]]:
     """Put the books where the last snapshot was taken, then feed them the journal's records behind it.
 
     Parameters
@@ -31,6 +34,8 @@ def recover(books: Books, snapshot: Path, directory: Path, last_seq: int) -> lis
         The snapshot's file and the journal.
     last_seq : int
         The journal's last record.
+    watch : callable or None
+        Takes each record before the books do.
 
     Returns
     -------
@@ -51,6 +56,8 @@ def recover(books: Books, snapshot: Path, directory: Path, last_seq: int) -> lis
     books.given = recovery.give_again
     books.told = lambda told: books.slots[told.slot].since.append(told)
     for record in read_journal(directory, kept.seq if kept is not None else 0):
+        if watch is not None:
+            watch(record)
         recovery.apply(record)
     return recovery.owed
 

@@ -22,6 +22,7 @@ __all__ = [
     "make_segment",
     "open_segment",
     "read_journal",
+    "segments_behind",
 ]
 
 CHAIN_KIND = 255
@@ -179,7 +180,7 @@ def read_journal(directory: Path, after: int = 0) -> Iterator[Record]:
     """
     numbers = _numbers(directory)
     heads = [_open_head(_path(directory, number)) for number in numbers]
-    start = max((index for index, (first_seq, _) in enumerate(heads) if first_seq <= after + 1), default=0)
+    start = _start(heads, after)
     expected: tuple[int, bytes] | None = None
     if numbers and heads[start][0] > after + 1:
         raise Broken(f"{directory}: record {after + 1} must be there, the journal starts at {heads[start][0]}")
@@ -192,6 +193,23 @@ def read_journal(directory: Path, after: int = 0) -> Iterator[Record]:
                 yield record
         walk.check_rest(last=index == len(numbers) - 1)
         expected = walk.seq + 1, walk.chain
+
+
+def segments_behind(directory: Path, after: int) -> list[Path]:
+    """Give the files that hold the records behind number ``after``, in order.
+
+    Raises
+    ------
+    Broken
+        A segment is damaged or missing.
+    """
+    numbers = _numbers(directory)
+    heads = [_open_head(_path(directory, number)) for number in numbers]
+    return [_path(directory, number) for number in numbers[_start(heads, after) :]]
+
+
+def _start(heads: list[tuple[int, bytes]], after: int) -> int:
+    return max((index for index, (first_seq, _) in enumerate(heads) if first_seq <= after + 1), default=0)
 
 
 def _record_at(content: bytes, at: int) -> tuple[Record, int] | None:

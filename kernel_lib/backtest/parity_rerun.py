@@ -65,6 +65,8 @@ class Rerun:
         How old each tick was when the desk took it; None: fresh.
     follow : sequence of tuple
         Answers to the first ticks that the book gets in place of the strategy's: so a run begins where another stood.
+    begins : (bytes, bytes)
+        Snapshots of book and proposer as they stood before the first tick; empty: they begin there.
 
     Attributes
     ----------
@@ -77,7 +79,7 @@ class Rerun:
     def __init__(
         self, strategy: Strategy, ticks: Ticks, *, instrument: Instrument, account: AccountConfig, limits: RiskLimits,
         costs: Costs | None, events: Sequence[Event] = (), ages_ns: npt.NDArray[np.int64] | None = None,
-        follow: Sequence[tuple[float, int, int, int, int]] = (),
+        follow: Sequence[tuple[float, int, int, int, int]] = (), begins: tuple[bytes, bytes] = (b"", b""),
     ) -> None:  # fmt: skip
         self.strategy, self.ticks = strategy, ticks
         self.book = Book(instrument, account, limits, costs)
@@ -92,7 +94,9 @@ class Rerun:
         limit_ns = limits.max_quote_age_ms * 1_000_000
         self._stale = np.zeros(0, np.int64) if ages_ns is None else np.flatnonzero(ages_ns > limit_ns)
         self._last: tuple[Any, Any] | None = None
-        self._begin()
+        if begins[0]:
+            self.book.restore(begins[0])
+        self._begin(begins[1])
 
     @property
     def rows(self) -> npt.NDArray[np.void]:
@@ -126,8 +130,10 @@ class Rerun:
         view, answer = self._last
         return moment_of(self.strategy, tick, self.proposer.state, view, answer)
 
-    def _begin(self) -> None:
+    def _begin(self, snapshot: bytes = b"") -> None:
         self.proposer = Proposer(self.strategy, self._contract, self._account)
+        if snapshot:
+            self.proposer.restore(snapshot)
         # No point of the equity curve is ever due.
         sampler = np.array([_NEVER, _NEVER, 0, 0], np.int64)
         self._head: tuple[Any, ...] = (

@@ -22,9 +22,12 @@ from kernel_lib.strategy import Strategy, load_strategy
 from kernel_lib.trading.account import Costs
 from kernel_lib.trading.record import Control
 from kernel_lib.wire import OrderIntent, OutsideValue, Report, encode
-from live_engine.parity_night import Night, compare_day
+from live_engine.entries import read_snapshot
+from live_engine.journal import JournalConfig
+from live_engine.parity_night import Night, compare_day, compare_desk
 from live_engine.parity_record import read_desk
-from live_engine.trading import Desk
+from live_engine.segment import segments_behind
+from live_engine.trading import Desk, DeskConfig
 from tests.live_engine.desk_kit import InProcessStrategies, blocks_of, desk_bundle
 
 pytestmark = pytest.mark.flow
@@ -89,12 +92,13 @@ class Broker:
 
 
 def lived_days(
-    directory: Path, strategy: Strategy, *, mode: str = "paper", day: bool = True, controls: bool = False
+    directory: Path, strategy: Strategy, *, mode: str = "paper", controls: bool = False, segment_bytes: int = 1 << 24
 ) -> None:
     """Let a desk live through the two days."""
     now = [0]
     broker = Broker()
-    desk = Desk(directory, "acme", InProcessStrategies(), send=broker.send, clock=lambda: now[0])
+    config = DeskConfig(journal=JournalConfig(segment_bytes=segment_bytes))
+    desk = Desk(directory, "acme", InProcessStrategies(), send=broker.send, clock=lambda: now[0], config=config)
     desk.reload(desk_bundle(strategy, mode=mode, costs=Costs(latency_jitter_ms=15)), {})
     blocks = blocks_of(two_days(), iter(lambda: 20, None))
     at = 0
@@ -115,7 +119,7 @@ def lived_days(
 
 
 def compared(directory: Path) -> Night:
-    (lived,) = read_desk(directory)
+    (lived,) = read_desk(directory).lives
     night = compare_day(lived, DAY, tenant="acme", trusted=TRUSTED)
     assert night is not None
     return night
@@ -129,7 +133,7 @@ def test_a_paper_desks_day_is_identical_though_it_was_paused(tmp_path: Path) -> 
     assert night.counts["ticks"] == 5_400
     assert night.counts["fills"] > 3
     assert night.counts["denied"] >= 0
-    (lived,) = read_desk(tmp_path)
+    (lived,) = read_desk(tmp_path).lives
     assert compare_day(lived, datetime.date(2019, 2, 6), tenant="acme", trusted=TRUSTED) is None
 
 
@@ -167,6 +171,57 @@ def test_a_difference_of_an_earlier_day_does_not_hide_a_good_one(tmp_path: Path)
     night = compared(tmp_path)
     assert night.from_state
     assert night.identical, night
+
+
+def by_chance(when: str) -> Strategy:
+    midnight_ns = int(datetime.datetime(2019, 2, 5, tzinfo=datetime.UTC).timestamp()) * 10**9
+    return load_strategy(RANDOM.replace("x.time_ns < START", f"x.time_ns {when} {midnight_ns - 10**10}"), "by_chance")
+
+
+NIGHTS = {
+    "paused": (lambda: ma_cross, {"controls": True}),
+    "told": (lambda: load_strategy(BY_NEWS, "by_news"), {}),
+    "terminal": (lambda: ma_cross, {"mode": "mt5"}),
+    "dice before": (lambda: by_chance(">"), {}),
+    "dice on the day": (lambda: by_chance("<"), {}),
+}
+
+
+@pytest.mark.parametrize("name", NIGHTS)
+def test_a_night_goes_on_where_the_one_before_left_off_and_needs_no_older_journal(name: str, home: Home) -> None:
+    create_keys(home)
+    make, settings = NIGHTS[name]
+    journal = home / "engine" / "desks" / "acme" / "journal"
+    lived_days(journal.parent, make(), segment_bytes=1 << 17, **settings)  # type: ignore[arg-type]
+    (whole,) = compare_desk(home, "acme", DAY, trusted=TRUSTED)
+    for path in (home / "engine" / "parity" / "acme").glob("morning-*"):
+        path.unlink()
+    compare_desk(home, "acme", DAY - datetime.timedelta(days=1), trusted=TRUSTED)
+    (morning,) = (home / "engine" / "parity" / "acme").glob("morning-*")
+    assert morning.name == "morning-2019-02-05.snapshot"
+    kept = read_snapshot(morning)
+    assert kept is not None
+    older = set(journal.glob("*.wal")) - set(segments_behind(journal, kept.seq))
+    assert older
+    for path in older:
+        path.unlink()
+    (night,) = compare_desk(home, "acme", DAY, trusted=TRUSTED)
+    assert night.identical == whole.identical == (name != "dice on the day")
+    assert night.counts == whole.counts
+    assert night.execution == whole.execution
+    assert not night.from_state
+    assert {each.gap.cause for each in (night, whole) if each.gap is not None} <= {"decision"}
+
+
+def test_a_damaged_morning_is_told_and_the_whole_journal_read(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    create_keys(home)
+    lived_days(home / "engine" / "desks" / "acme", ma_cross)
+    folder = home / "engine" / "parity" / "acme"
+    folder.mkdir(parents=True)
+    (folder / "morning-2019-02-05.snapshot").write_bytes(b"x" * 100)
+    (night,) = compare_desk(home, "acme", DAY, trusted=TRUSTED)
+    assert night.identical
+    assert "a morning is of no use" in caplog.text
 
 
 def test_the_command_tells_a_gap_by_status_report_and_log(home: Home) -> None:
