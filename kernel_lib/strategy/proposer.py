@@ -109,7 +109,7 @@ class Proposer:
             return False
         try:
             form.compile(tuple(typeof(each) for each in arguments))
-        except NumbaError as error:
+        except (NumbaError, ValueError, TypeError) as error:  # numba lets through what it meets in a constant
             self._reason = _first_line(error)
             return False
         self._reason = ""
@@ -218,7 +218,16 @@ class Proposer:
             if not self.strategy.rests:
                 raise StrategyFault(f"{self.strategy.name} must name the order function that it answers with itself")
             return Proposal(*ordered_rows(self.memory, self.sizing, view, answer, mid))
-        return Proposal(*sized_rows(self.memory, self.sizing, view, float(answer), mid))
+        return Proposal(*sized_rows(self.memory, self.sizing, view, self._number(answer), mid))
+
+    def _number(self, answer: Any) -> float:
+        try:
+            return float(answer)
+        except (TypeError, ValueError):
+            said = repr(answer)[:80]
+            raise StrategyFault(
+                f"a decision must give a number from -1 to 1, or an order; {self.strategy.name} gave {said}"
+            ) from None
 
 
 def _params_tuple(strategy: Strategy) -> Any:
@@ -227,6 +236,6 @@ def _params_tuple(strategy: Strategy) -> Any:
     return tuple_class("Params", tuple(names))(*values)
 
 
-def _first_line(error: NumbaError) -> str:
+def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
     return next((line.strip() for line in text if line.strip() and "pipeline" not in line), type(error).__name__)

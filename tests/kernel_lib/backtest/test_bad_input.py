@@ -61,6 +61,25 @@ def test_a_target_of_nan_stops_the_strategy_and_says_when_in_a_time_that_can_be_
     assert member.fault == run.fault
 
 
+@pytest.mark.parametrize("answer", [None, "long", [1.0]])
+def test_an_answer_that_is_no_number_stops_the_strategy_and_is_shown(answer: object) -> None:
+    @strategy(features={"change": f.price_change()})
+    def silent(x, position, p):
+        return None
+
+    @strategy(features={"change": f.price_change()})
+    def words(x, position, p):
+        return "long"
+
+    @strategy(features={"change": f.price_change()})
+    def listed(x, position, p):
+        return [1.0]
+
+    chosen = {"None": silent, "'long'": words, "[1.0]": listed}[repr(answer)]
+    said = f"a decision must give a number from -1 to 1, or an order; {chosen.name} gave {answer!r}"
+    assert said in replay(chosen, walk(50)).fault
+
+
 def test_what_an_account_cannot_use_is_named_by_its_symbol_once() -> None:
     ticks = walk(50)
     cross = CATALOGUE["ma_cross"]
