@@ -8,16 +8,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib.backtest.parity_moment import ANSWER, Moment
+from kernel_lib.backtest.parity_moment import Moment
+from kernel_lib.backtest.parity_words import event_in_words, plain_event
 from kernel_lib.market.tick import Ticks
-from kernel_lib.trading.record import Kind, Reason
+from kernel_lib.trading.record import Kind, Reason, Status
+from kernel_lib.trading.terms import limit_points_of, lower_half, order_points_of, order_type_of, upper_half
 
-__all__ = ["CAUSES", "Gap", "Side", "event_in_words", "explain", "first_difference", "plain_event"]
+__all__ = ["CAUSES", "Gap", "Side", "explain", "first_difference"]
 
 #: In the order of the step. ``decision``: all that it read was the same, and it answered otherwise.
 CAUSES = ("data", "feature", "model", "consensus", "decision", "sizing", "risk", "latency", "fill")
 
 _OF_THE_BOOK = {int(each) for each in (Kind.FILL, Kind.CLOSED, Kind.CONTROL, Kind.ACCEPTED, Kind.REJECTED)}
+#: What becomes of an order that rests; it may follow from an answer at once.
+_OF_AN_ORDER = {int(each) for each in (Kind.MODIFIED, Kind.CANCELLED, Kind.EXPIRED, Kind.TRIGGERED)}
+_HOLD = int(Status.HOLD)
 _FILL, _CONTROL, _DECISION = int(Kind.FILL), int(Kind.CONTROL), int(Kind.DECISION)
 _UNSTEADY = (
     "run again on the same input, the strategy decides otherwise: it keeps state outside the step, draws random "
@@ -140,34 +145,6 @@ def explain(backtest: Side, engine: Side) -> Gap | None:
     )  # fmt: skip
 
 
-def plain_event(row: np.void) -> dict[str, Any]:
-    """Give a row of the record as plain numbers, with kind and reason in words."""
-    plain = {name: row[name].item() for name in row.dtype.names or ()}
-    return plain | {"kind": Kind(plain["kind"]).name.lower(), "reason": Reason(plain["reason"]).name.lower()}
-
-
-def event_in_words(event: dict[str, Any]) -> str:
-    """Say what a row says, in few words.
-
-    >>> event_in_words({})
-    'nothing'
-    """
-    if not event:
-        return "nothing"
-    kind, side = event["kind"], "buy" if event["side"] > 0 else "sell"
-    if kind == "decision":
-        return f"a target of {event['target']:g} ({event['units']} lot steps)"
-    if kind in ("order", "fill", "accepted", "rejected"):
-        at = f"at {event['points']:g} points, {np.datetime64(event['time_ns'], 'ns')}Z"
-        why = f" by {event['reason']}" if event["reason"] != "none" else ""
-        return f"the {kind} of order {event['order_id']}, {side} {event['units']} lot steps {at}{why}"
-    if kind == "denied":
-        return f"{event['units']} lot steps denied: {event['reason']}"
-    if kind == "closed":
-        return f"a closed trade of {event['profit_minor']} minor units, commission {event['commission_minor']}"
-    return f"{kind}: {event['reason']}"
-
-
 def _data(ours: Side, theirs: Side, stop: int) -> tuple[int, str] | None:
     """Find the first tick, or value from outside before it, that only one side saw so."""
     at = first_difference(ours.ticks[:stop], theirs.ticks[:stop])
@@ -214,6 +191,9 @@ def _cause(ours: Side, theirs: Side, row: int, tick: int, here: list[bool], repe
     if any(each is not None and int(each["kind"]) == _DECISION for each in rows):
         # A change of mind follows from the answer alone, and the answers are the same now: they were not then.
         return "decision", _UNSTEADY
+    for mine, other, each in ((ours, theirs, rows[0]), (theirs, ours, rows[1])):
+        if each is not None and int(each["kind"]) in _OF_AN_ORDER:
+            return _of_the_book(mine, other, each, row)
     said = [event_in_words(plain_event(each)) if each is not None else "nothing" for each in rows]
     return "risk", (
         f"the same proposal met other limits or another state of the book: {said[0]} in {ours.name}, "
@@ -242,13 +222,29 @@ def _of_the_step(ours: Side, theirs: Side, mine: Moment | None, other: Moment | 
                     return kind, f"{name} is not there in {lacking}"
                 if not _same(one.number, two.number):
                     return kind, f"{name} was {one.number!r} in {ours.name}, {two.number!r} in {theirs.name}"
-    answers = [dict(zip(ANSWER, each.answer, strict=True)) for each in (mine, other)]
-    for cause, names in (("decision", ("status", "target")), ("sizing", ("units", "stop_points", "take_points"))):
+    answers = [_taken_apart(each.answer) for each in (mine, other)]
+    for cause, names in (("decision", _DECIDED), ("sizing", _SIZED)):
         for name in names:
             one_said, two_said = answers[0][name], answers[1][name]
             if not _same(one_said, two_said):
                 return cause, f"{name} was {one_said:g} in {ours.name}, {two_said:g} in {theirs.name}"
     return None
+
+
+_DECIDED = ("status", "target", "order_type", "order_points", "limit_points", "expires_s")
+_SIZED = ("units", "stop_points", "trailing_points", "take_points")
+
+
+def _taken_apart(answer: tuple[float, int, int, int, int]) -> dict[str, float]:
+    """Name all that an answer says; see :mod:`kernel_lib.trading.terms` for how an order travels in it."""
+    target, units, stop, take, status = answer
+    rests = status < _HOLD
+    return {
+        "status": -1 if rests else status, "target": target, "units": units,
+        "order_type": order_type_of(status) if rests else 0, "order_points": order_points_of(status) if rests else 0,
+        "limit_points": limit_points_of(status) if rests else 0, "expires_s": upper_half(take),
+        "stop_points": lower_half(stop), "trailing_points": upper_half(stop), "take_points": lower_half(take),
+    }  # fmt: skip
 
 
 def _of_the_book(mine: Side, other: Side, event: np.void, row: int) -> tuple[str, str]:
@@ -274,6 +270,12 @@ def _of_the_book(mine: Side, other: Side, event: np.void, row: int) -> tuple[str
         gone = (other.rows["kind"] == _REJECTED) & (other.rows["order_id"] == order_id)
         if not len(theirs) and not gone.any() and not int(event["reason"]):
             return "latency", f"order {order_id} is filled in {mine.name} and still on its way in {other.name}"
+    if kind != _FILL and order_id:
+        again = other.rows[(other.rows["kind"] == kind) & (other.rows["order_id"] == order_id)]
+        if len(again) and int(again[0]["time_ns"]) != int(event["time_ns"]):
+            late = (int(again[0]["time_ns"]) - int(event["time_ns"])) / 1e6
+            what = Kind(kind).name.lower()
+            return "latency", f"order {order_id} was {what} {late:+,.3f} ms from {mine.name}'s time in {other.name}"
     same = other.rows[row] if row < len(other.rows) else None
     if same is not None and int(same["kind"]) == kind:
         names = [name for name in event.dtype.names or () if not _same(event[name].item(), same[name].item())]

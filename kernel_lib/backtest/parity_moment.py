@@ -10,10 +10,7 @@ from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.strategy import Strategy
 from kernel_lib.strategy.compose import compose
 
-__all__ = ["ANSWER", "Moment", "Shown", "moment_of", "state_of", "values_of"]
-
-#: An answer's fields in the order of :class:`~kernel_lib.strategy.position.Proposal`.
-ANSWER = ("target", "units", "stop_points", "take_points", "status")
+__all__ = ["Moment", "Shown", "moment_of", "state_of", "values_of"]
 
 _EVALUATED = {"consensus": "consensus"}
 
