@@ -27,8 +27,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m kernel_lib.warm
 	@touch $@
 
-test: install        ## every test
-	$(BIN)/python -m pytest
+test: install        ## every test, two files at a time: most wait for processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install        ## style, types, direction of imports
 	$(BIN)/ruff check .
