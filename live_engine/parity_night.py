@@ -36,6 +36,7 @@ from kernel_lib.sandbox import capabilities
 from kernel_lib.trading.record import Kind
 from live_engine.logs import set_up_logs
 from live_engine.parity_backtest import SandboxedBacktest
+from live_engine.parity_drift import told_from_features
 from live_engine.parity_morning import keep_morning, morning_before
 from live_engine.parity_record import Lived, Stretch, read_desk
 from live_engine.tenant_user import tenant_uid
@@ -129,6 +130,8 @@ def compare_day(
     gap, parted = _gap(lived, ticks, rows, settings, n_before)
     if parted:
         gap, _ = _gap(lived, ticks, rows, settings | {"follow": lived.answers[:first]}, 0)
+    if gap is not None:
+        gap = told_from_features(lived, gap, settings)
     of_day = rows[n_before:]
     counts = {"ticks": stop - first, **counts_of(of_day)}
     certificate = certificate_of(

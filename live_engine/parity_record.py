@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernel_lib.backtest.parity_rerun import Event
-from kernel_lib.errors import BadData
+from kernel_lib.errors import BadData, Broken
 from kernel_lib.market.tick import TICK, Ticks
 from kernel_lib.passport import Approval, Passport
 from kernel_lib.trading.record import EVENT, Control
@@ -57,6 +57,8 @@ class Lived(msgspec.Struct, frozen=True, kw_only=True):
         Book and proposer where the stretch began; empty where the life did.
     evening : (int, int) or None
         How many of its ticks and events had been when the evening was; None where it was put out, or came later.
+    code : (int, bytes) or None
+        What the desk itself last kept of its code, and after how many of these ticks; None where that was earlier.
     """
 
     number: int
@@ -71,6 +73,7 @@ class Lived(msgspec.Struct, frozen=True, kw_only=True):
     received_ns: npt.NDArray[np.int64]
     begins: tuple[bytes, bytes] = (b"", b"")
     evening: tuple[int, int] | None = None
+    code: tuple[int, bytes] | None = None
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +111,7 @@ def read_desk(directory: Path, *, morning: Path | None = None, until_ns: int = _
     if not (directory / "journal").is_dir():
         raise BadData(f"a desk's journal must be at {directory / 'journal'}; has this tenant traded?")
     kept = read_snapshot(morning) if morning is not None else None
-    books = _WatchedBooks(until_ns)
+    books = _WatchedBooks(until_ns, _kept_by_the_desk(directory / "snapshot"))
     with tempfile.TemporaryDirectory(prefix="tickhub-night-") as scratch:
         for path in segments_behind(directory / "journal", kept.seq if kept is not None else 0):
             shutil.copy2(path, scratch)
@@ -117,6 +120,13 @@ def read_desk(directory: Path, *, morning: Path | None = None, until_ns: int = _
     if not owed:
         books.end()
     return Stretch(lives=[life.lived() for life in books.lives.values()], evening=books.evening)
+
+
+def _kept_by_the_desk(path: Path) -> Snapshot | None:
+    try:
+        return read_snapshot(path)
+    except Broken:  # it only says more of a gap
+        return None
 
 
 class _Life:
@@ -131,6 +141,7 @@ class _Life:
         self.received: list[int] = []
         self.begins = b"", b""
         self.evening: tuple[int, int] | None = None
+        self.code: tuple[int, bytes] | None = None
 
     def note(self, kind: str, **fields: Any) -> None:
         self.events.append(Event(len(self.ticks), kind, **fields))
@@ -140,8 +151,8 @@ class _Life:
 
     def lived(self) -> Lived:
         return Lived(
-            number=self.slot.number, begins=self.begins, evening=self.evening, passport=self.slot.passport,
-            approval=self.slot.approval, ticks=np.array(self.ticks, TICK),
+            number=self.slot.number, begins=self.begins, evening=self.evening, code=self.code,
+            passport=self.slot.passport, approval=self.slot.approval, ticks=np.array(self.ticks, TICK),
             ages_ns=np.array(self.ages, np.int64), answers=self.answers, events=self.events,
             rows=np.concatenate(self.rows), row_ticks=np.array(self.row_ticks, np.int64),
             received_ns=np.array(self.received, np.int64),
@@ -183,8 +194,9 @@ class _Forgotten(list[Question | Told]):
 
 
 class _WatchedBooks(Books):
-    def __init__(self, until_ns: int) -> None:
+    def __init__(self, until_ns: int, own: Snapshot | None) -> None:
         self.lives: dict[int, _Life] = {}
+        self._own = own
         self.received_ns = 0
         self.evening: Snapshot | None = None
         self._until_ns = until_ns
@@ -194,6 +206,7 @@ class _WatchedBooks(Books):
 
     def watch(self, record: Record) -> None:
         """Note which record comes next."""
+        self._note_code()
         self._seq = record.seq
 
     def restore(self, kept: Snapshot) -> None:
@@ -209,8 +222,16 @@ class _WatchedBooks(Books):
 
     def end(self) -> None:
         """Take the journal's end for the evening, where that has not been and no block is in between."""
+        self._note_code()
         if self.evening is None and (self.open is None or self.open.done == len(self.open.ticks)):
             self._take_evening(self._seq)
+
+    def _note_code(self) -> None:
+        # The desk keeps itself between two blocks: all that this record brought has gone through.
+        if self._own is not None and self._own.seq == self._seq:
+            for each in self._own.slots:
+                if each.proposer and each.slot in self.lives:
+                    self.lives[each.slot].code = len(self.lives[each.slot].ticks), each.proposer
 
     def _take_evening(self, seq: int) -> None:
         # A copy: the books go on, and the snapshot holds their tables.

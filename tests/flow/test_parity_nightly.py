@@ -27,6 +27,8 @@ from live_engine.journal import JournalConfig
 from live_engine.parity_night import Night, compare_day, compare_desk
 from live_engine.parity_record import read_desk
 from live_engine.segment import segments_behind
+from live_engine.strategy_process import Fault, Question
+from live_engine.strategy_wire import Answer
 from live_engine.trading import Desk, DeskConfig
 from tests.live_engine.desk_kit import InProcessStrategies, blocks_of, desk_bundle
 
@@ -92,13 +94,14 @@ class Broker:
 
 
 def lived_days(
-    directory: Path, strategy: Strategy, *, mode: str = "paper", controls: bool = False, segment_bytes: int = 1 << 24
-) -> None:
+    directory: Path, strategy: Strategy, *, mode: str = "paper", controls: bool = False, segment_bytes: int = 1 << 24,
+    code: InProcessStrategies | None = None,
+) -> None:  # fmt: skip
     """Let a desk live through the two days."""
     now = [0]
     broker = Broker()
     config = DeskConfig(journal=JournalConfig(segment_bytes=segment_bytes))
-    desk = Desk(directory, "acme", InProcessStrategies(), send=broker.send, clock=lambda: now[0], config=config)
+    desk = Desk(directory, "acme", code or InProcessStrategies(), send=broker.send, clock=lambda: now[0], config=config)
     desk.reload(desk_bundle(strategy, mode=mode, costs=Costs(latency_jitter_ms=15)), {})
     blocks = blocks_of(two_days(), iter(lambda: 20, None))
     at = 0
@@ -222,6 +225,25 @@ def test_a_damaged_morning_is_told_and_the_whole_journal_read(home: Home, caplog
     (night,) = compare_desk(home, "acme", DAY, trusted=TRUSTED)
     assert night.identical
     assert "a morning is of no use" in caplog.text
+
+
+class OnceMisled(InProcessStrategies):
+    """Shows the strategy one tick at another price than the desk had."""
+
+    def ask(self, questions: list[Question]) -> dict[int, Answer | Fault]:
+        if questions and questions[0].time_ns == int(two_days()["time_ns"][6_000]):
+            questions = [each._replace(bid=each.bid * 1.02, ask=each.ask * 1.02) for each in questions]
+        return super().ask(questions)
+
+
+def test_a_feature_that_had_drifted_in_the_desk_is_told_from_a_decision(home: Home) -> None:
+    create_keys(home)
+    lived_days(home / "engine" / "desks" / "acme", ma_cross, code=OnceMisled())
+    (night,) = compare_desk(home, "acme", DAY, trusted=TRUSTED)
+    assert night.gap is not None
+    assert night.gap.cause == "feature", night.gap
+    assert night.gap.why.startswith("slow was 1.1")
+    assert "in the desk when its code was next kept, behind tick 10,799; target was" in night.gap.why
 
 
 def test_the_command_tells_a_gap_by_status_report_and_log(home: Home) -> None:
