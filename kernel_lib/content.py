@@ -113,9 +113,9 @@ class _Reader:
 
     def _code(self, code: CodeType) -> None:
         self._say(
-            "code", code.co_name, code.co_code.hex(), code.co_linetable.hex(), code.co_exceptiontable.hex(),
+            "code", code.co_name, code.co_code.hex(), repr(list(code.co_lines())), code.co_exceptiontable.hex(),
             repr((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags)),
-            repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_firstlineno)),
+            repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)),
         )  # fmt: skip
         self._all(code.co_consts)
 
