@@ -76,6 +76,7 @@ class PlatformCounter:
         self._thread: threading.Thread | None = None
         self._left: tuple[int, float | None] = (-1, None)
         self._heard_s = float("-inf")
+        self._asked = False
         self._unsent_s = 0.0
         #: Why the platform refused to count what lies in the folder ``refused``; empty: nothing was.
         self.refused = ""
@@ -125,7 +126,14 @@ class PlatformCounter:
         return msgspec.convert({**answer, "by": "platform", "note": note}, Tally)
 
     def left_seconds(self, *, ask: bool = False) -> float | None:
-        """Give the backtest-seconds left today; what is written down and not yet sent is taken off."""
+        """Give the backtest-seconds left today; what is written down and not yet sent is taken off.
+
+        A process asks once by itself: a fresh kernel would else run whatever it likes before it hears anything.
+        """
+        if not (ask or self._asked):
+            self._asked = True
+            with contextlib.suppress(TickhubError):
+                self._heard(self._client.quota()["backtest_seconds"])
         if ask and time.monotonic() - self._heard_s > _FRESH_S:
             self._heard(self._client.quota()["backtest_seconds"])
         day, left = self._left

@@ -94,7 +94,7 @@ class Counter(Protocol):
         """Give what was counted; Transient or Refused where nobody can say."""
 
     def left_seconds(self, *, ask: bool = False) -> float | None:
-        """Give the backtest-seconds left today, as last heard; None without a limit, or before anything was heard.
+        """Give the backtest-seconds left today, as last heard; None without a limit, or where nothing was heard.
 
         ``ask`` asks now; Transient or Refused where nobody can say.
         """

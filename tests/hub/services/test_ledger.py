@@ -100,6 +100,22 @@ def test_runs_are_counted_and_charged(api: Api, tenants: dict[str, str]) -> None
     assert list((api.place / "spool").glob("*.draft")) == []
 
 
+def test_a_fresh_kernel_has_no_more_seconds_than_the_one_before_it(api: Api, tenants: dict[str, str]) -> None:
+    tenant = tenants["free"]
+    with api.up():
+        spent = api.counter(f"{tenant}-quant")
+        spent.count(some(0, 1, seconds=1_200.0))
+        spent.send(10.0)
+        spent.close()
+        with contextlib.closing(api.counter(f"{tenant}-quant")) as fresh:
+            assert fresh.left_seconds() == 0.0
+        done = kernel(api, f"{tenant}-quant", "replay")
+    assert "quota_backtest_seconds" in done.stderr or "backtest-seconds must not be used up" in done.stderr, done
+    # While nobody can say, a kernel is not held up.
+    with contextlib.closing(api.counter(f"{tenant}-quant")) as alone:
+        assert alone.left_seconds() is None
+
+
 def test_what_ran_while_the_api_was_down_is_sent_by_the_next_kernel(api: Api, tenants: dict[str, str]) -> None:
     user = f"{tenants['pro']}-quant"
     first = api.counter(user)
@@ -136,6 +152,9 @@ KERNEL = """
     from kernel_lib.strategies import ma_cross
     mid = 1.1 + 1e-3 * np.sin(np.arange(9000) / 200)
     ticks = make_ticks(1_704_672_000 * 10**9 + np.arange(9000) * 10**9, mid, mid + 1e-5)
+    if sys.argv[1] == "replay":
+        print(replay(ma_cross, ticks, progress=False))
+        sys.exit()
     found = sweep(ma_cross, ticks, {"fast": list(range(5, 25)), "slow": [50, 100, 150]}, progress=False)
     print(found.n_trials, flush=True)
     if sys.argv[1] == "die":
