@@ -24,9 +24,10 @@ class KMeansClustering(Learner, frozen=True, kw_only=True):
     """Find ``clusters`` centres of scaled rows, and name the nearest (Lloyd, 1982; seeded by Arthur and Vassilvitskii).
 
     Clusters are numbered by their first feature's mean, lowest first, so that a number keeps its sense over refits.
-    The confidence of a row is the chance that a model of other rows would put it into the same cluster: the fold's
-    centre nearest to the row is matched to the nearest final centre, and the chance rises with the margin
-    ``(d2 - d1) / (d2 + d1)`` of the two smallest distances.
+    The confidence of a row is the chance that the next model, made when the row and some more are known, puts it into
+    the same cluster: the centre nearest to the row is matched to the next model's centre nearest to it, and the chance
+    rises with the margin ``(d2 - d1) / (d2 + d1)`` of the two smallest distances. In the walk-forward the next model is
+    that of the next fold, after the last one the final model; so what is said of a row rests on no later fold.
 
     Parameters
     ----------
@@ -65,10 +66,11 @@ class KMeansClustering(Learner, frozen=True, kw_only=True):
 
     def agreed(self, final: Core, others: Sequence[tuple[Core, npt.NDArray[np.int64]]], x: Floats) -> Floats | None:
         hits = []
-        for core, rows in others:
+        following = [*(core for core, _ in others[1:]), final]
+        for (core, rows), later in zip(others, following, strict=True):
             # In units of the features, because each core scales with its own rows.
             centre = core.centres_plain[core.raw(x[rows])[:, 0].astype(int)]  # type: ignore[attr-defined]
-            hits.append(final.raw(centre)[:, 0] == final.raw(x[rows])[:, 0])
+            hits.append(later.raw(centre)[:, 0] == later.raw(x[rows])[:, 0])
         return np.concatenate(hits).astype(np.float64) if hits else np.zeros(0)
 
 

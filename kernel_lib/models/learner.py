@@ -84,7 +84,10 @@ class Learner(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fi
         """Refuse parameters or rows that cannot work; called before anything is trained."""
 
     def agreed(self, final: Core, others: Sequence[tuple[Core, npt.NDArray[np.int64]]], x: Floats) -> Floats | None:
-        """For clusters: 1 where a fold's model puts a row where the final one does, over the rows of all folds."""
+        """For clusters: 1 where a fold's model puts a row where the next one does, over the rows of all folds.
+
+        The next of the last is the final one, so that what a fold is judged by is known when the next begins.
+        """
         return None
 
     @declared

@@ -194,10 +194,8 @@ def test_later_rows_change_nothing_that_was_answered_before(key: str, kind: str)
         y = outcomes(kind, prices)
         unseen = made.fit(given[:300], None if y is None else y[:300], names=NAMES, seed=5).unseen
         early = unseen.rows < 220
-        # A cluster's confidence is about the final model, which has learned of all rows: only its number is compared.
-        shown = unseen.columns[:, :1] if key == "kmeans_clustering" else unseen.columns
         later = np.column_stack([unseen.columns, unseen.outcomes])[~early]
-        found.append((unseen.rows[early], shown[early], later))
+        found.append((unseen.rows[early], unseen.columns[early], later))
     assert len(found[0][0]) > 50
     same(found[1][0], found[0][0])
     same(found[1][1], found[0][1])
