@@ -61,7 +61,7 @@ PROPOSAL = np.dtype(
 _PROPOSAL = struct.Struct("<iqdqqq")
 _INBOUND = struct.Struct("<qQQ")
 _INDEX = struct.Struct("<I")
-_SNAPSHOT_VERSION = 2
+_SNAPSHOT_VERSION = 3
 
 
 class Inbound(NamedTuple):

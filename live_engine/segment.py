@@ -27,7 +27,7 @@ __all__ = [
 
 CHAIN_KIND = 255
 FIRST_RECORD = 64
-_MAGIC, _VERSION = b"TICKHUBJ", 2
+_MAGIC, _VERSION = b"TICKHUBJ", 3
 _HEADER = struct.Struct("<8sIIQ32s")
 _CRC = struct.Struct("<I")
 _BODY = struct.Struct("<IQB7x")

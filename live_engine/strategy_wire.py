@@ -20,6 +20,7 @@ import struct
 from typing import NamedTuple
 
 from kernel_lib.errors import StrategyFault
+from kernel_lib.trading.record import VIEW
 from kernel_lib.trading.terms import terms_in_range
 from live_engine.strategy_line import LONGEST_FRAME, Line
 
@@ -48,7 +49,7 @@ __all__ = [
 
 TICK, PROPOSAL, FAULT, BLOB, LOAD, LOADED, UNLOAD, SNAPSHOT, STOP, TELL = range(1, 11)
 HEADER = struct.Struct("<BxHIQ")
-VIEW_BYTES = 64
+VIEW_BYTES = VIEW.itemsize
 TICK_HEAD = struct.Struct("<BxHIQB7xqdd")
 TICK_FRAME = struct.Struct(f"{TICK_HEAD.format}{VIEW_BYTES}s")
 TELL_FRAME = struct.Struct("<BxHIQqd")

@@ -26,6 +26,7 @@ from kernel_lib.agents.snapshot import (
     Release,
     Snapshot,
     Trade,
+    TradeTotals,
 )
 from kernel_lib.agents.track_record import AgentReport, TrackRecord, earned_weight
 from kernel_lib.agents.vote import Vote
@@ -60,6 +61,7 @@ __all__ = [
     "TrackRecord",
     "Trade",
     "TradeRules",
+    "TradeTotals",
     "Verdict",
     "Vote",
     "agree",

@@ -22,6 +22,7 @@ def consensus(
     symbol: str = "",
     calendar: str = "",
     news: str = "",
+    holdings: str = "",
     models: Sequence[str] = (),
     horizon: int = 6,
 ) -> "Evaluated":
@@ -47,6 +48,9 @@ def consensus(
         Channel of the time of the next release, such as ``"calendar:USD"``; empty: none.
     news : str
         Channel of the news' score, from -1 to 1, such as ``"news:EURUSD"``; empty: none.
+    holdings : str
+        Channel of what the account's other holdings amount to in this instrument, such as ``"holdings:EURUSD"``: the
+        sum of their worth as shares of the equity (short negative) times their correlation with it; empty: none.
     models : sequence of str
         Models kept under these names (``models.keep``) whose predictions are heard; a passport carries them along.
     horizon : int
@@ -80,6 +84,8 @@ def consensus(
     if news:
         heard = f.outside(news, bars=bars)
         inputs["news"], inputs["news_age"] = (heard, "value"), (heard, "age")
+    if holdings:
+        inputs["holdings"] = f.outside(holdings, bars=bars)
     labels = tuple(inputs)
     files: dict[str, bytes] = {}
     asked = []
@@ -102,7 +108,7 @@ def consensus(
     params: Mapping[str, Any] = {
         "tier": panel.tier, **{name: each for name, each in (
             ("agents", tuple(agents)), ("muted", tuple(muted)), ("symbol", symbol), ("calendar", calendar),
-            ("news", news), ("models", tuple(models)),
+            ("news", news), ("holdings", holdings), ("models", tuple(models)),
         ) if each}, "horizon": horizon,
     }  # fmt: skip
     return Evaluated(

@@ -29,11 +29,23 @@ class _Flat(NamedTuple):
     equity: float = 10_000.0
 
 
+class _Idle(NamedTuple):
+    fills: int = 0
+    rejected: int = 0
+    closed: int = 0
+    won: int = 0
+    gained: float = 0.0
+    lost: float = 0.0
+    slippage_points: float = float("nan")
+    expected_slippage_points: float = float("nan")
+
+
 class _Seen(NamedTuple):
     time_ns: int
     bid: float
     ask: float
     position: _Flat
+    traded: _Idle = _Idle()
 
 
 @declared

@@ -13,7 +13,7 @@ from kernel_lib.agents.consensus import Consensus
 from kernel_lib.agents.orchestrator import Decision, Orchestrator
 from kernel_lib.agents.reading import Reading
 from kernel_lib.agents.regimes import regime_of
-from kernel_lib.agents.snapshot import ModelReport, Portfolio, Quality, Snapshot
+from kernel_lib.agents.snapshot import Execution, ModelReport, Portfolio, Quality, Snapshot, TradeTotals
 from kernel_lib.agents.track_record import TrackRecord
 from kernel_lib.errors import BadData
 
@@ -110,7 +110,7 @@ class Panel:
 
     def _snapshot(self, numbers: list[float], row: npt.NDArray[np.float64], seen: Any) -> Snapshot:
         memory = self._memory
-        portfolio = self._portfolio(seen)
+        portfolio = self._portfolio(numbers, seen)
         spread = seen.ask - seen.bid
         if 0.0 <= spread < math.inf:
             memory.spreads = [*memory.spreads[1 - _N_SPREADS :], spread]
@@ -127,6 +127,7 @@ class Panel:
             time_ns=seen.time_ns, symbol=self.symbol, bid=seen.bid, ask=seen.ask,
             spread_median=median(memory.spreads) if memory.spreads else math.nan, features=features,
             models=tuple(models), portfolio=portfolio, records=memory.record.records(), quality=fresh,
+            execution=_execution(seen.traded),
         )  # fmt: skip
         day = seen.time_ns // _DAY_NS
         if day != memory.day:
@@ -145,7 +146,7 @@ class Panel:
             memory.weights = dict(panel.weights)
         memory.day = day
 
-    def _portfolio(self, seen: Any) -> Portfolio:
+    def _portfolio(self, numbers: list[float], seen: Any) -> Portfolio:
         memory, equity = self._memory, float(seen.position.equity)
         if seen.time_ns // _DAY_NS != memory.day or math.isnan(memory.day_start_equity):
             memory.day_start_equity = equity
@@ -157,5 +158,23 @@ class Panel:
         return Portfolio(
             equity=equity, peak_equity=memory.peak_equity, day_start_equity=memory.day_start_equity,
             open_profit=float(seen.position.profit), exposure=float(seen.position.exposure),
-            returns=tuple(memory.returns),
+            returns=tuple(memory.returns), **self._others(numbers),
+            totals=TradeTotals(
+                closed=seen.traded.closed, won=seen.traded.won, gained=seen.traded.gained, lost=seen.traded.lost
+            ),
         )  # fmt: skip
+
+    def _others(self, numbers: list[float]) -> dict[str, Any]:
+        # What the other holdings amount to in this instrument: one holding that moves as it does.
+        if "holdings" not in self.labels:
+            return {}
+        worth = numbers[self.labels.index("holdings")]
+        return {"weights": (("others", worth),), "correlations": (("others", 1.0),)} if math.isfinite(worth) else {}
+
+
+def _execution(traded: Any) -> Execution:
+    answered = traded.fills + traded.rejected
+    return Execution(
+        orders=answered, rejected=traded.rejected, slippage_points=traded.slippage_points,
+        expected_slippage_points=traded.expected_slippage_points,
+    )  # fmt: skip

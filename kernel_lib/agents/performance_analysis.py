@@ -36,11 +36,7 @@ class PerformanceAnalysis(msgspec.Struct, metaclass=Declared, frozen=True, forbi
     def analyze(self, snapshot: Snapshot) -> Vote:
         """Give its vote."""
         reading = Reading(self.key, snapshot)
-        portfolio = snapshot.portfolio
-        profits = [
-            each.profit for each in (() if portfolio is None else portfolio.trades)
-            if each.known_ns <= snapshot.time_ns and abs(each.profit) < 1e15
-        ]  # fmt: skip
+        closed, won, gained, lost = _trades(snapshot)
         n_outcomes = 0.0
         for record in snapshot.records:
             if record.regime == "" and record.hits >= 0.0 and record.misses >= 0.0:
@@ -49,22 +45,35 @@ class PerformanceAnalysis(msgspec.Struct, metaclass=Declared, frozen=True, forbi
                     n_outcomes = max(n_outcomes, total)
                     weight = weight_of(record.hits, record.misses, prior=self.prior)
                     reading.note(f"weight.{record.agent}", weight)
-        reading.note("trades", float(len(profits)))
-        n = max(float(len(profits)), n_outcomes)
+        reading.note("trades", float(closed))
+        n = max(float(closed), n_outcomes)
         if n == 0.0:
             reading.missing.append("closed trades and outcomes")
             return reading.without("nothing to learn from yet")
         said = [f"{n_outcomes:.0f} outcomes of votes"] if n_outcomes else []
-        if profits:
-            wins = sum(each > 0.0 for each in profits)
-            low, high = wilson(wins, len(profits))
-            gains, losses = sum(each for each in profits if each > 0.0), -sum(each for each in profits if each < 0.0)
-            mean = reading.note("expectancy", sum(profits) / len(profits))
-            reading.note("hit rate", wins / len(profits))
+        if closed:
+            low, high = wilson(won, closed)
+            mean = reading.note("expectancy", (gained - lost) / closed)
+            reading.note("hit rate", won / closed)
             reading.note("hit rate, low", low)
             reading.note("hit rate, high", high)
-            factor = gains / losses if losses > 0.0 else math.inf
-            reading.look("profit factor", factor)
-            said.insert(0, f"{len(profits)} trades, {100.0 * wins / len(profits):.0f} % won "
+            reading.look("profit factor", gained / lost if lost > 0.0 else math.inf)
+            said.insert(0, f"{closed} trades, {100.0 * won / closed:.0f} % won "
                            f"({100.0 * low:.0f} to {100.0 * high:.0f}), {mean:+.4g} each")  # fmt: skip
         return reading.finish("; ".join(said), confidence=n / (n + 30.0))
+
+
+def _trades(snapshot: Snapshot) -> tuple[int, int, float, float]:
+    """Give how many trades are closed, how many won, what these gained and the others lost."""
+    portfolio = snapshot.portfolio
+    if portfolio is None:
+        return 0, 0, 0.0, 0.0
+    totals = portfolio.totals
+    if totals is not None and not portfolio.trades:
+        sound = 0 <= totals.won <= totals.closed and 0.0 <= totals.gained < 1e15 and 0.0 <= totals.lost < 1e15
+        return (totals.closed, totals.won, totals.gained, totals.lost) if sound else (0, 0, 0.0, 0.0)
+    profits = [
+        each.profit for each in portfolio.trades if each.known_ns <= snapshot.time_ns and abs(each.profit) < 1e15
+    ]  # fmt: skip
+    won = [each for each in profits if each > 0.0]
+    return len(profits), len(won), sum(won), -sum(each for each in profits if each < 0.0)

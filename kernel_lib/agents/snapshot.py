@@ -19,7 +19,7 @@ from kernel_lib.errors import BadData
 
 __all__ = [
     "AgentRecord", "Execution", "Headline", "Health", "ModelReport", "Portfolio", "Quality", "Release", "Snapshot",
-    "Trade",
+    "Trade", "TradeTotals",
 ]  # fmt: skip
 
 _UNKNOWN = math.nan
@@ -83,6 +83,23 @@ class Trade(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     known_ns: int
 
 
+class TradeTotals(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
+    """Closed trades in sum, where nobody kept them one by one; all of them known at the snapshot's time.
+
+    Parameters
+    ----------
+    closed, won : int
+        How many; how many of them with a profit.
+    gained, lost : float
+        What those earned, and what the others cost; both from 0 on.
+    """
+
+    closed: int = 0
+    won: int = 0
+    gained: float = 0.0
+    lost: float = 0.0
+
+
 class Portfolio(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     """Where the account stands; money in account currency, NaN where unknown.
 
@@ -99,6 +116,8 @@ class Portfolio(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
         Of this instrument with them.
     trades : tuple of Trade
         Closed ones.
+    totals : TradeTotals or None
+        The same in sum; read where there are no ``trades``.
     risk_active : bool
         Whether the desk's own risk state lets it trade.
     """
@@ -112,6 +131,7 @@ class Portfolio(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True):
     weights: tuple[tuple[str, float], ...] = ()
     correlations: tuple[tuple[str, float], ...] = ()
     trades: tuple[Trade, ...] = ()
+    totals: TradeTotals | None = None
     risk_active: bool = True
 
 

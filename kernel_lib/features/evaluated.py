@@ -34,7 +34,8 @@ class Evaluator(Protocol):
         row : ndarray of float64, shape (n_inputs,)
             What it reads, in order; NaN where it is not warm.
         seen : Seen
-            Time, quote and the strategy's own position at the tick that closed the bar.
+            Time and quote of the tick that closed the bar, the strategy's own ``position`` then, and what became of its
+            orders, ``traded``.
 
         Returns
         -------
@@ -127,12 +128,14 @@ class Evaluated(Feature):
             return
         rows = np.random.default_rng(1).normal(size=(150, len(self.inputs)))
         flat = SimpleNamespace(exposure=0.0, lots=0.0, entry_price=np.nan, profit=0.0, open_time_ns=0, equity=10_000.0)
+        idle = SimpleNamespace(fills=0, rejected=0, closed=0, won=0, gained=0.0, lost=0.0, slippage_points=np.nan,
+                               expected_slippage_points=np.nan)  # fmt: skip
         times = times_among(self.evaluator.evaluate, len(rows)) or [60 * 10**9 * at for at in range(len(rows))]
 
         def over(evaluate: Any) -> Iterator[Sequence[float]]:
             evaluate.__self__.restore(self.beginning)
             for row, time_ns in zip(rows, times, strict=True):
-                seen = SimpleNamespace(time_ns=time_ns, bid=1.1, ask=1.1001, position=flat)
+                seen = SimpleNamespace(time_ns=time_ns, bid=1.1, ask=1.1001, position=flat, traded=idle)
                 yield [float(number) for number in evaluate(row, seen)]
 
         kind = type(self.evaluator)

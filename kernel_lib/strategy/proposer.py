@@ -20,7 +20,7 @@ from kernel_lib.market.instrument import Instrument
 from kernel_lib.strategy.compose import compose
 from kernel_lib.strategy.definition import Strategy
 from kernel_lib.strategy.orders import EntryOrder
-from kernel_lib.strategy.position import Proposal, Seen
+from kernel_lib.strategy.position import Proposal, Seen, traded_of
 from kernel_lib.strategy.sizing import make_sizing
 from kernel_lib.strategy.target import MEMORY, ordered_rows, sized_rows
 from kernel_lib.strategy.tuples import tuple_class
@@ -144,7 +144,7 @@ class Proposer:
         asked = int(self.memory["evaluate"][0])
         self.memory["evaluate"] = 0
         _, position = self._gather(time_ns, bid, ask, view)
-        seen = Seen(time_ns, bid, ask, position)
+        seen = Seen(time_ns, bid, ask, position, traded_of(view[0], float(self.sizing["minor"][0])))
         for at, question in enumerate(self._plan.questions):
             if asked >> at & 1:
                 evaluator = question.feature.evaluator

@@ -18,7 +18,15 @@ from numba import njit, types
 
 from kernel_lib.trading.admission import allowed, deny, guards, opens
 from kernel_lib.trading.asking import ask_resting
-from kernel_lib.trading.ledger import apply_fill, charge_swap, emit, floating_minor, margin_in_use, refresh
+from kernel_lib.trading.ledger import (
+    apply_fill,
+    charge_swap,
+    emit,
+    floating_minor,
+    margin_in_use,
+    note_slippage,
+    refresh,
+)
 from kernel_lib.trading.record import (
     MAX_WORKING,
     NEVER_NS,
@@ -94,6 +102,7 @@ def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: i
     b.next_due_ns = min(b.next_due_ns, w.due_ns)
     b.n_working += 1
     points = b.ask_points if side > 0 else b.bid_points
+    w.points = points
     emit(s, _ORDER, 0, b.time_ns, side, 0, order_id, position_id, units, points, stop, take, 0, 0, 0, 0, 0.0, 0.0)
 
 
@@ -351,6 +360,7 @@ def on_broker(
     elif kind == _B_REJECTED and known:
         w = s.working[k]
         b.n_rejected += 1
+        s.seen[0].n_rejected += 1
         emit(
             s,
             _REJECTED,
@@ -380,6 +390,7 @@ def on_broker(
     elif kind == _B_FILLED and known:
         w = s.working[k]
         side, close_id, stop, take = w.side, w.position_id, w.stop_points, w.take_points
+        note_slippage(s, side, w.points, points)
         w.units -= units
         if w.units <= 0:
             drop_working(s, k)

@@ -23,6 +23,7 @@ __all__ = [
     "emit",
     "floating_minor",
     "margin_in_use",
+    "note_slippage",
     "profit_minor",
     "reduce_position",
     "refresh",
@@ -154,6 +155,14 @@ def reduce_position(
     paid = p.commission_minor if whole else p.commission_minor * units // p.units
     b.balance_minor += profit + swap
     b.swap_minor += swap
+    v = s.seen[0]
+    net = profit + swap - paid - commission
+    v.n_closed += 1
+    if net > 0:
+        v.n_won += 1
+        v.won_minor += net
+    else:
+        v.lost_minor -= net
     emit(
         s, _KIND_CLOSED, reason, time_ns, p.side, _OUT, order_id, p.position_id, units, points, p.stop_points,
         p.take_points, profit, paid + commission, swap, p.open_time_ns, cost / units, 0.0,
@@ -190,6 +199,7 @@ def apply_fill(
             k += 1
         if k == b.n_positions:
             b.n_rejected += 1
+            s.seen[0].n_rejected += 1
             emit(
                 s,
                 _KIND_REJECTED,
@@ -229,6 +239,7 @@ def apply_fill(
     b.balance_minor -= commission
     b.commission_minor += commission
     b.n_fills += 1
+    s.seen[0].n_fills += 1
     fill_row = b.n_out
     entry = _IN if closing == 0 else _OUT if opening == 0 else _INOUT
     touched = s.positions[k].position_id if k >= 0 else 0
@@ -266,6 +277,16 @@ def apply_fill(
         s.out[fill_row].position_id = p.position_id
     refresh(s)
     return True
+
+
+@njit(types.void(arrays_type, _i8, _i8, _i8), cache=True, nogil=True)
+def note_slippage(s: Arrays, side: int, asked_points: int, points: int) -> None:
+    """Count how much worse than the quote of its order a deal at the market was."""
+    r = s.rules[0]
+    v = s.seen[0]
+    v.n_at_market += 1
+    v.slipped_points += (points - asked_points) * side
+    v.expected_points += r.slippage_points + 0.5 * r.slippage_random_points
 
 
 @njit(types.void(arrays_type, _i8), cache=True, nogil=True)

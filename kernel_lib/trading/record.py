@@ -321,7 +321,8 @@ WORKING = np.dtype(
     ]
 )
 
-#: What the strategy's half sees of the book before it proposes.
+#: What the strategy's half sees of the book before it proposes. From ``n_fills`` on it counts what became of the
+#: orders since the book began; those are written where something happens, never at a tick.
 VIEW = np.dtype(
     [
         ("units", "<i8"),
@@ -332,6 +333,15 @@ VIEW = np.dtype(
         ("open_time_ns", "<i8"),
         ("floating_minor", "<f8"),
         ("equity_minor", "<f8"),
+        ("n_fills", "<i8"),
+        ("n_rejected", "<i8"),
+        ("n_closed", "<i8"),
+        ("n_won", "<i8"),
+        ("won_minor", "<i8"),  # profit of closed trades less their costs: of those that won, and of the others
+        ("lost_minor", "<i8"),
+        ("n_at_market", "<i8"),
+        ("slipped_points", "<i8"),  # worse than the quote that the order was sent at, summed over deals at the market
+        ("expected_points", "<f8"),  # the same by the costs that are reckoned with
     ]
 )
 

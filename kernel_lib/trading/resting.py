@@ -17,7 +17,7 @@ stop-loss does. A kill and a stop-out take back whatever rests.
 from numba import njit, types
 
 from kernel_lib.trading.admission import opens
-from kernel_lib.trading.ledger import apply_fill, emit, floating_minor, margin_in_use, refresh
+from kernel_lib.trading.ledger import apply_fill, emit, floating_minor, margin_in_use, note_slippage, refresh
 from kernel_lib.trading.record import MAX_WORKING, NEVER_NS, Arrays, Errand, Kind, OrderType, Reason, State, arrays_type
 from kernel_lib.trading.simulated import arrival_ns, market_points
 
@@ -121,6 +121,7 @@ def _fill_resting(s: Arrays, points: int, time_ns: int) -> None:
         closing = 0 if current * side >= 0 else margin_in_use(b, r)
         if b.balance_minor + floating_minor(b, r) - margin_in_use(b, r) + closing < margin:
             b.n_rejected += 1
+            s.seen[0].n_rejected += 1
             _say(s, _REJECTED, _NO_MARGIN, time_ns)
             b.lapsed = 1
             _clear(s)
@@ -200,6 +201,7 @@ def _arrive(s: Arrays, k: int, time_ns: int) -> None:
             0, 0.0, 0.0,
         )  # fmt: skip
         b.n_rejected += 1
+        s.seen[0].n_rejected += 1
         drop_working(s, k)
         return
     if what == _CANCEL:
@@ -213,6 +215,7 @@ def _arrive(s: Arrays, k: int, time_ns: int) -> None:
             w.take_points, 0, 0, 0, 0, float(w.limit_points), 0.0,
         )  # fmt: skip
         b.n_rejected += 1
+        s.seen[0].n_rejected += 1
         b.lapsed = 1
         drop_working(s, k)
         return
@@ -267,9 +270,10 @@ def fill_due(s: Arrays, before_ns: int) -> None:
             _arrive(s, first, w.due_ns)
             continue
         order_id, side, units, close_id = w.order_id, w.side, w.units, w.position_id
-        stop, take, trail, due = w.stop_points, w.take_points, w.trail_points, w.due_ns
+        stop, take, trail, due, asked = w.stop_points, w.take_points, w.trail_points, w.due_ns, w.points
         drop_working(s, first)
         points = market_points(s, side, order_id)
+        note_slippage(s, side, asked, points)
         apply_fill(s, order_id, side, units, close_id, stop, take, trail, points, due, 0, -1, 0)
         b.rejections_in_row = 0
 

@@ -1,5 +1,6 @@
 """A desk rebuilt from its journal is the desk that was: cut anywhere, nothing lost, nothing twice."""
 
+import hashlib
 import itertools
 import math
 import random
@@ -7,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -150,6 +152,18 @@ def test_a_damaged_snapshot_is_refused_by_name(quick: Any, tmp_path: Path) -> No
         open_desk(tmp_path)
     (tmp_path / "snapshot").unlink()
     crash(open_desk(tmp_path))
+
+
+def test_a_snapshot_of_an_older_release_is_refused_by_its_version(quick: Any, tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    desk.reload(desk_bundle(quick), {})
+    desk.close()
+    held = msgspec.msgpack.decode((tmp_path / "snapshot").read_bytes()[32:])
+    assert held["version"] == 3
+    old = msgspec.msgpack.encode({**held, "version": 2})
+    (tmp_path / "snapshot").write_bytes(hashlib.sha256(old).digest() + old)
+    with pytest.raises(Broken, match="a snapshot must have version 3, it has 2; move it away"):
+        open_desk(tmp_path)
 
 
 def test_a_strategy_that_never_answers_is_paused_with_a_reason_and_stays_so(

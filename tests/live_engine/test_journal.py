@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from kernel_lib.errors import Broken, Misconfigured
 from live_engine import journal as journal_module
+from live_engine import segment
 from live_engine.journal import Journal, JournalConfig
 from live_engine.segment import read_journal
 
@@ -191,3 +193,17 @@ def test_a_journal_closes_whatever_its_thread_is_about_to_do(tmp_path: Path) -> 
             Journal(tmp_path, JournalConfig(segment_bytes=4096, sync_interval_ms=0.001)).close()
     finally:
         sys.setswitchinterval(usual)
+
+
+def test_a_journal_of_an_older_release_is_refused_by_its_version(tmp_path: Path) -> None:
+    filled(tmp_path, 3)
+    (first,) = tmp_path.glob("*.wal")
+    content = bytearray(first.read_bytes())
+    size = segment._HEADER.size
+    magic, version, *rest = segment._HEADER.unpack_from(content)
+    assert version == 3
+    head = segment._HEADER.pack(magic, 2, *rest)
+    content[: size + 4] = head + zlib.crc32(head).to_bytes(4, "little")
+    first.write_bytes(bytes(content))
+    with pytest.raises(Broken, match="a journal of version 3 is needed, it has 2 of another release; go flat"):
+        Journal(tmp_path, SMALL)

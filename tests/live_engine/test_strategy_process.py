@@ -251,3 +251,39 @@ def test_a_fault_whose_words_are_as_long_as_an_answer_is_read_as_a_fault(host: S
     assert answers[2] == Fault(f"ValueError: {words}")
     assert isinstance(answers[1], Answer)
     assert host.restarts == 0
+
+
+COUNTS = """
+from kernel_lib import features as f
+from kernel_lib.features.evaluated import Evaluated
+from kernel_lib.strategy import strategy
+
+class Counts:
+    def evaluate(self, row, seen):
+        done = seen.traded
+        return (done.closed / 100, done.gained / 1000, done.slippage_points / 100)
+
+    def state(self):
+        return b""
+
+    def restore(self, state):
+        pass
+
+made = Evaluated("counts", {}, Counts(), {"one": f.sma(1, bars="1m")}, outputs=("closed", "gained", "slip"), bars="1m")
+
+@strategy(on="1m", features={"own": made})
+def counting(x, position, p):
+    return x.own + x.own_gained + x.own_slip
+"""
+
+
+def test_a_strategy_is_told_of_its_own_trades_over_the_wire(host: StrategyHost) -> None:
+    assert VIEW.itemsize == wire.VIEW_BYTES
+    assert host.add(1, load_of(COUNTS, "counting")) is None
+    view = np.zeros(1, VIEW)
+    view["n_closed"], view["n_won"], view["won_minor"] = 7, 5, 50_00
+    view["n_at_market"], view["slipped_points"] = 4, 12
+    answers = [host.ask([Question(1, number * 60 * 10**9, 1.1, 1.1001, view.tobytes())])[1] for number in range(4)]
+    said = [each for each in answers if isinstance(each, Answer) and each.status]
+    assert len(said) >= 2
+    assert {round(each.target, 6) for each in said} == {round(0.07 + 0.05 + 0.03, 6)}

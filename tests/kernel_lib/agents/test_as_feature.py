@@ -9,14 +9,16 @@ from kernel_lib import features as f
 from kernel_lib.agents import panel_features
 from kernel_lib.agents.inputs import INPUTS
 from kernel_lib.agents.panel import Panel
-from kernel_lib.backtest import replay
+from kernel_lib.backtest import Member, replay, replay_account
 from kernel_lib.errors import BadData, Refused
 from kernel_lib.features import shelf
 from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.market.tick import Ticks, make_ticks
 from kernel_lib.models import Facts, LogisticRegression, labels
 from kernel_lib.strategy import Strategy, strategy
-from kernel_lib.strategy.position import Position, Seen
+from kernel_lib.strategy.position import Position, Seen, Traded
+from kernel_lib.trading.account import Costs
+from kernel_lib.trading.record import Kind
 from tests.kernel_lib.backtest.test_outside import one_at_a_time
 
 SECOND = 10**9
@@ -66,14 +68,87 @@ def test_what_the_agents_lack_in_a_step_they_name() -> None:
     assert decision is not None
     said = {each.agent: each for each in decision.votes}
     for agent, what in {
-        "execution_quality": "no order yet to judge by", "system_health": "the machine's state is not known",
+        "system_health": "the machine's state is not known",
         "model_drift": "no model is in use", "news_sentiment": "no news to go by",
         "fundamental_analysis": "no surprise",
     }.items():  # fmt: skip
         assert said[agent].reason.startswith(what)
         assert (said[agent].confidence, said[agent].scale) == (0.0, 1.0)
-    assert said["performance_analysis"].number["trades"] == 0.0
     assert "overlap" not in said["portfolio_optimization"].number
+
+
+def test_the_panel_judges_by_the_strategys_own_trades_and_fills() -> None:
+    panel = agents.consensus("enterprise", bars="1m", symbol="EURUSD")
+    costs = Costs(commission_per_lot=3.5, latency_ms=300, slippage_points=2)
+    run = replay(follower(panel), walk(4_000), costs=costs, progress=False)
+    decision = evaluator(panel).decision
+    assert decision is not None
+    said = {each.agent: each.number for each in decision.votes}
+    # What was known when the panel was last asked, by the record.
+    rows = run.events[run.events["time_ns"] < decision.consensus.known_ns]
+    fills, closed = (rows[rows["kind"] == int(kind)] for kind in (Kind.FILL, Kind.CLOSED))
+    nets = (closed["profit_minor"] + closed["swap_minor"] - closed["commission_minor"]) / 100.0
+    assert len(closed) > 3
+    assert said["performance_analysis"]["trades"] == len(closed)
+    assert said["performance_analysis"]["hit rate"] == pytest.approx(float(np.mean(nets > 0.0)))
+    assert said["performance_analysis"]["expectancy"] == pytest.approx(float(nets.mean()))
+    assert said["execution_quality"]["orders"] == len(fills)
+    assert said["execution_quality"]["rejected"] == 0.0
+    assert said["execution_quality"]["expected slippage, points"] == 2.0
+    asked = {int(row["order_id"]): row for row in rows[rows["kind"] == int(Kind.ORDER)]}
+    deals = [row for row in fills if int(row["order_id"]) in asked]
+    worse = [int(row["side"]) * int(row["points"] - asked[int(row["order_id"])]["points"]) for row in deals]
+    assert said["execution_quality"]["slippage, points"] == pytest.approx(float(np.mean(worse)))
+
+
+def test_a_broker_worse_than_reckoned_with_shrinks_the_size() -> None:
+    panel = agents.consensus("enterprise", bars="1m", symbol="EURUSD")
+    row = np.ones(len(panel.inputs))
+    traded = Traded(fills=20, slippage_points=6.0, expected_slippage_points=1.0)
+    scale = panel.answer(row, seen(T0)._replace(traded=traded))[panel.outputs.index("scale")]
+    said = evaluator(panel).decision
+    assert said is not None
+    vote = said.consensus.vote_of("execution_quality")
+    assert vote is not None
+    assert vote.scale == pytest.approx((1.0 + 2.0) / 6.0)  # expected and slack, over what it was
+    assert scale <= 0.5
+
+
+def test_other_holdings_come_through_a_channel() -> None:
+    panel = agents.consensus("enterprise", bars="1m", symbol="EURUSD", holdings="holdings:EURUSD")
+    assert "holdings='holdings:EURUSD'" in repr(panel)
+    at = list(panel.inputs).index("holdings")
+
+    def overlap(worth: float) -> float | None:
+        row = np.ones(len(panel.inputs))
+        row[at] = worth
+        panel.answer(row, seen(T0))
+        decision = evaluator(panel).decision
+        assert decision is not None
+        vote = decision.consensus.vote_of("portfolio_optimization")
+        assert vote is not None
+        return vote.number.get("overlap")
+
+    alike, against = overlap(0.6), overlap(-0.6)
+    assert alike is not None
+    assert against is not None
+    assert alike == -against != 0.0
+    assert overlap(float("nan")) is None
+
+
+def test_each_book_of_an_account_sees_its_own_trades() -> None:
+    ticks = walk(3_000)
+    panels = [agents.consensus("enterprise", bars="1m", symbol="EURUSD", horizon=k) for k in (3, 6)]
+    members = [Member(follower(panel), "EURUSD", name) for name, panel in zip(("one", "two"), panels, strict=True)]
+    run = replay_account(members, {"EURUSD": ticks})
+    for name, panel in zip(("one", "two"), panels, strict=True):
+        decision = evaluator(panel).decision
+        assert decision is not None
+        vote = decision.consensus.vote_of("performance_analysis")
+        assert vote is not None
+        rows = run[name].events
+        closed = rows[(rows["kind"] == int(Kind.CLOSED)) & (rows["time_ns"] < decision.consensus.known_ns)]
+        assert vote.number["trades"] == len(closed) > 0
 
 
 def test_weights_change_between_days_and_never_within_one() -> None:
