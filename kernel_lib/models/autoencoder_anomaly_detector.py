@@ -13,7 +13,7 @@ from kernel_lib.models.sample import Sample
 from kernel_lib.models.scaling import Scaler
 from kernel_lib.models.sequence_learner import linear
 from kernel_lib.models.space import integer, number
-from kernel_lib.models.torch_training import Effort, device, hold_out_newest, optimise, seeded
+from kernel_lib.models.torch_training import Effort, hold_out_newest, optimise, seeded, where_it_fits
 
 if TYPE_CHECKING:
     import torch
@@ -70,15 +70,23 @@ class AutoencoderAnomalyDetector(Learner, frozen=True, kw_only=True):
         return Shape(kind="anomaly", alert=round(1.0 - self.flagged, 6))
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
+        scaler = Scaler.of(sample.inputs, _BOUND)
+
+        def on(place: "torch.device") -> "torch.nn.Module":
+            return self._trained(sample, scaler, place, seed=seed, progress=progress)
+
+        return _RebuildCore(where_it_fits(on, self.key), scaler)
+
+    def _trained(
+        self, sample: Sample, scaler: Scaler, place: "torch.device", *, seed: int, progress: bool
+    ) -> "torch.nn.Module":
         import torch
 
-        scaler = Scaler.of(sample.inputs, _BOUND)
-        place = device()
         older, newest = hold_out_newest(sample)
         n_features = sample.X.shape[1]
         rows = torch.from_numpy(scaler(np.nan_to_num(sample.X)).astype(np.float32)).to(place)
         effort = Effort(epochs=self.epochs, patience=self.patience, rate=self.rate, batch=self.batch, decay=0.0)
-        with seeded(seed) as generator:
+        with seeded(seed, place) as generator:
             network = torch.nn.Sequential(
                 torch.nn.Linear(n_features, self.wide), torch.nn.Tanh(),
                 torch.nn.Linear(self.wide, self.narrow), torch.nn.Tanh(),
@@ -91,7 +99,7 @@ class AutoencoderAnomalyDetector(Learner, frozen=True, kw_only=True):
                 return torch.nn.functional.mse_loss(network(part), part)
 
             optimise(network, loss_of, older, newest, effort, generator, progress=progress, title=self.key)
-        return _RebuildCore(network.to("cpu"), scaler)
+        return network.to("cpu")
 
 
 class _RebuildCore:

@@ -13,7 +13,7 @@ from kernel_lib.models.onnx_graph import Graph
 from kernel_lib.models.sample import Sample
 from kernel_lib.models.scaling import Scaler
 from kernel_lib.models.space import Choice, Range, Space, integer, number
-from kernel_lib.models.torch_training import device, seeded
+from kernel_lib.models.torch_training import seeded, where_it_fits
 
 if TYPE_CHECKING:
     import torch
@@ -91,15 +91,26 @@ class GanDataAugmenter(Learner, frozen=True, kw_only=True):
         return _AugmentedCore(self.inner.train(joined, seed=seed, progress=False), maker)
 
     def _maker(self, sample: Sample, seed: int, progress: bool) -> "_Maker":
+        scaler = Scaler.of(sample.inputs, _BOUND)
+        index = np.searchsorted(sample.classes, sample.outcomes)
+
+        def on(place: "torch.device") -> "torch.nn.Module":
+            return self._trained(sample, scaler, index, place, seed=seed, progress=progress)
+
+        make = where_it_fits(on, self.key)
+        shares = np.bincount(index, minlength=len(sample.classes)) / len(index)
+        return _Maker(make, scaler, sample.classes, shares, self.noise)
+
+    def _trained(
+        self, sample: Sample, scaler: Scaler, index: npt.NDArray[np.int64], place: "torch.device", *, seed: int,
+        progress: bool,
+    ) -> "torch.nn.Module":  # fmt: skip
         import torch
 
-        scaler = Scaler.of(sample.inputs, _BOUND)
-        place = device()
-        index = np.searchsorted(sample.classes, sample.outcomes)
         n_classes, n_features = len(sample.classes), sample.X.shape[1]
         rows = torch.from_numpy(scaler(sample.inputs).astype(np.float32)).to(place)
         told = torch.nn.functional.one_hot(torch.from_numpy(index), n_classes).to(torch.float32).to(place)
-        with seeded(seed) as generator:
+        with seeded(seed, place) as generator:
             make = _layers(self.noise + n_classes, self.hidden, n_features).to(place)
             critic = _layers(n_features + n_classes, self.hidden, 1).to(place)
             make_steps = torch.optim.Adam(make.parameters(), lr=self.rate, betas=(0.5, 0.9))
@@ -133,8 +144,7 @@ class GanDataAugmenter(Learner, frozen=True, kw_only=True):
                 make_steps.zero_grad(set_to_none=True)
                 loss.backward()
                 make_steps.step()
-        shares = np.bincount(index, minlength=n_classes) / len(index)
-        return _Maker(make.to("cpu"), scaler, sample.classes, shares, self.noise)
+        return make.to("cpu")
 
 
 class _Maker:

@@ -13,7 +13,7 @@ from kernel_lib.models.onnx_graph import Graph
 from kernel_lib.models.sample import Sample
 from kernel_lib.models.scaling import Scaler
 from kernel_lib.models.space import Range, Space, integer, number
-from kernel_lib.models.torch_training import Effort, device, hold_out_newest, optimise, seeded
+from kernel_lib.models.torch_training import Effort, hold_out_newest, optimise, seeded, where_it_fits
 
 if TYPE_CHECKING:
     import torch
@@ -77,22 +77,29 @@ class SequenceLearner(Learner, frozen=True, kw_only=True):
         raise BadData(f"{type(self).__name__} must say how its network answers")
 
     def train(self, sample: Sample, *, seed: int, progress: bool) -> Core:
-        import torch
-
         heads = Heads.of(sample)
         scaler = Scaler.of(sample.inputs, _BOUND)
-        place = device()
+
+        def on(place: "torch.device") -> "torch.nn.Module":
+            return self._trained(sample, scaler, heads, place, seed=seed, progress=progress)
+
+        return self.core(where_it_fits(on, self.key), scaler, heads)
+
+    def _trained(
+        self, sample: Sample, scaler: Scaler, heads: Heads, place: "torch.device", *, seed: int, progress: bool
+    ) -> "torch.nn.Module":
+        import torch
+
         index, numbers = heads.targets(sample.y if sample.y is not None else np.zeros(0))
         older, newest = hold_out_newest(sample)
         rows = torch.from_numpy(scaler(np.nan_to_num(sample.X)).astype(np.float32)).to(place)
         classes, levels = torch.from_numpy(index).to(place), torch.from_numpy(numbers).to(place)
         answered = self.length - self.window + 1
-        parts = torch.full((len(index),), -1, dtype=torch.int64)
-        parts[torch.from_numpy(older)] = 0
-        parts[torch.from_numpy(newest)] = 1
-        parts = parts.to(place)
+        of_part = np.full(len(index), -1, dtype=np.int64)
+        of_part[older], of_part[newest] = 0, 1
+        parts = torch.from_numpy(of_part).to(place)
         back = torch.arange(self.length - 1, -1, -1, device=place)
-        with seeded(seed) as generator:
+        with seeded(seed, place) as generator:
             network = self.network(sample.X.shape[1], heads.width).to(place)
 
             def loss_of(ends: "torch.Tensor", part: int) -> "torch.Tensor":
@@ -116,7 +123,7 @@ class SequenceLearner(Learner, frozen=True, kw_only=True):
             # Sequences of both parts are numbered in one row: below zero are those held out.
             optimise(network, lambda e: loss_of(e, 0) if int(e[0]) >= 0 else loss_of(-1 - e, 1), train_ends,
                      -1 - stop_ends, effort, generator, progress=progress, title=self.key)  # fmt: skip
-        return self.core(network.to("cpu"), scaler, heads)
+        return network.to("cpu")
 
     def _ends(self, rows: npt.NDArray[np.int64], first: int) -> npt.NDArray[np.int64]:
         """Choose the last rows of the training sequences, so that every row is answered at least once."""

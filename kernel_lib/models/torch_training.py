@@ -6,8 +6,9 @@ were open when it began.
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,7 +19,11 @@ from kernel_lib.models.sample import Sample
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Effort", "device", "hold_out_newest", "optimise", "seeded"]
+__all__ = ["Effort", "device", "hold_out_newest", "optimise", "seeded", "where_it_fits"]
+
+T = TypeVar("T")
+#: What PyTorch and its libraries name themselves by when a GPU fails; other errors are ours, and go on.
+_OF_A_GPU = ("CUDA", "cuda", "cuDNN", "CUDNN", "CUBLAS", "cuBLAS", "NVML", "HIP")
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,25 +43,78 @@ def device() -> "torch.device":
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@contextlib.contextmanager
-def seeded(seed: int) -> "Iterator[torch.Generator]":
-    """Draw from ``seed`` inside, and leave the caller's random numbers and threads as they were.
+def where_it_fits(train: "Callable[[torch.device], T]", title: str) -> T:
+    """Train on the GPU where there is one; on the CPU, with a warning, where that one fails.
 
-    One thread: sums are then added in one order on every machine, and networks of this size are no slower.
+    A GPU that is seen may still have a driver that is broken, no code for its kind, or no memory left beside what
+    others hold there. What ``train`` gives must lie on the CPU; the memory that was taken is given back.
+
+    Parameters
+    ----------
+    train : callable
+        Device -> what was trained, from the beginning each time.
+    title : str
+        For the warning.
     """
     import torch
 
-    n_threads = torch.get_num_threads()
+    place = device()
+    if place.type == "cpu":
+        return train(place)
+    try:
+        made = train(place)
+    except (RuntimeError, AssertionError) as error:
+        failure = str(error).split("\n", 1)[0]
+        if not any(word in failure for word in _OF_A_GPU):
+            raise
+    else:
+        _give_back()
+        return made
+    # Outside of the handler: as long as it runs, the error holds on to the tensors of the attempt.
+    _give_back()
+    warnings.warn(f"{title} is trained on the CPU: the GPU failed ({failure})", RuntimeWarning, stacklevel=2)
+    return train(torch.device("cpu"))
+
+
+def _give_back() -> None:
+    import torch
+
+    # A driver that failed may fail at this too, and then holds no memory of ours.
+    with contextlib.suppress(RuntimeError, AssertionError):
+        torch.cuda.empty_cache()
+
+
+@contextlib.contextmanager
+def seeded(seed: int, place: "torch.device | None" = None) -> "Iterator[torch.Generator]":
+    """Draw from ``seed`` inside, and leave the caller's random numbers, threads and defaults as they were.
+
+    One thread: sums are then added in one order on every machine, and networks of this size are no slower. What the
+    caller made PyTorch's default (device, type of numbers, precision of products) does not hold inside.
+    """
+    import torch
+
+    n_threads, kind, precision = (
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+        torch.get_float32_matmul_precision(),
+    )
+    elsewhere = torch.get_default_device().type != "cpu"
+    on_gpu = place is not None and place.type == "cuda"
     with (
-        torch.random.fork_rng(devices=[]),
+        torch.random.fork_rng(devices=[torch.cuda.current_device()] if on_gpu else []),
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+        torch.device("cpu") if elsewhere else contextlib.nullcontext(),
     ):
         torch.manual_seed(seed)
         torch.set_num_threads(1)
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
         try:
             yield torch.Generator().manual_seed(seed)
         finally:
             torch.set_num_threads(n_threads)
+            torch.set_default_dtype(kind)
+            torch.set_float32_matmul_precision(precision)
 
 
 def hold_out_newest(sample: Sample, share: float = 0.15) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

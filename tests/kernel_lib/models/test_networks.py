@@ -120,14 +120,3 @@ def test_made_rows_look_like_the_real_ones() -> None:
     assert np.mean(directions == 1) == pytest.approx(np.mean(up == 1), abs=0.05)
     with pytest.raises(BadData, match="gan_data_augmenter"):
         CATALOGUE["logistic_regression"]().fit(rows, up).sample(3, seed=0)
-
-
-def test_a_gpu_gives_the_network_that_the_cpu_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("there is no GPU here: training on one is not tried")
-    close, rows = echoes(400)
-    learner = CATALOGUE["cnn_pattern_recognizer"](window=8, epochs=5, folds=2)
-    there = learner.fit(rows, lab.direction(close, 1), seed=1).predict(rows).probability[9:]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    here = learner.fit(rows, lab.direction(close, 1), seed=1).predict(rows).probability[9:]
-    np.testing.assert_allclose(there, here, atol=0.02)
