@@ -10,6 +10,9 @@ from kernel_lib.counter import Counter, offer
 
 __all__ = ["__version__", "catalogue"]
 
+#: What a notebook finds behind the dot, and what is loaded when it is asked for.
+_PARTS = ("agents", "backtest", "client", "features", "importers", "market", "models", "risk", "strategies", "strategy")
+
 __version__ = "0.1.0"
 
 
@@ -18,7 +21,17 @@ def __getattr__(name: str) -> Any:
         from kernel_lib.listing import catalogue
 
         return catalogue
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _PARTS:
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    from kernel_lib.declared import no_such
+
+    raise no_such(__name__, name, (*_PARTS, *__all__))
+
+
+def __dir__() -> list[str]:
+    return sorted((*_PARTS, *__all__))
 
 
 def _platform_counter() -> Counter | None:

@@ -21,7 +21,7 @@ import msgspec
 
 from kernel_lib.errors import BadData
 
-__all__ = ["Declared", "declared", "meant", "shown"]
+__all__ = ["Declared", "declared", "meant", "no_such", "shown"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -133,6 +133,15 @@ def meant(word: str, words: Iterable[str]) -> str:
     known = {each.lower(): each for each in words}
     near = difflib.get_close_matches(word.lower(), known, n=1)
     return f" (did you mean {known[near[0]]}?)" if near else ""
+
+
+def no_such(module: str, name: str, names: Iterable[str]) -> AttributeError:
+    """Make the error of a name that a module does not have, with the one that was meant.
+
+    >>> no_such("kernel_lib.models", "XGBost", ["Svm", "XGBoost"])
+    AttributeError("module 'kernel_lib.models' has no attribute 'XGBost' (did you mean XGBoost?)")
+    """
+    return AttributeError(f"module {module!r} has no attribute {name!r}{meant(name, names)}", name=name)
 
 
 def shown(given: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from kernel_lib.declared import meant
 from kernel_lib.errors import BadData, Broken, Misconfigured, Refused, Transient
 from kernel_lib.tiers import TIERS, Tier, opens, require_access, tier
 
@@ -120,9 +121,9 @@ def catalogue(kind: str | None = None, *, tier_name: str | None = None) -> Catal
     ['outside', 'price_change', 'sma']
     """
     if kind is not None and kind not in _PACKAGES:
-        raise BadData(f"a kind must be one of {', '.join(_PACKAGES)}, it was {kind!r}")
+        raise BadData(f"a kind must be one of {', '.join(_PACKAGES)}, it was {kind!r}{meant(str(kind), _PACKAGES)}")
     if tier_name is not None and tier_name not in TIERS:
-        raise BadData(f"a tier must be one of {', '.join(TIERS)}, it was {tier_name!r}")
+        raise BadData(f"a tier must be one of {', '.join(TIERS)}, it was {tier_name!r}{meant(str(tier_name), TIERS)}")
     held = _held() if tier_name is None else TIERS[tier_name]
     kinds = list(_PACKAGES) if kind is None else [kind]
     return Catalogue(tuple(entry for each in kinds for entry in _entries(each, held)), held)

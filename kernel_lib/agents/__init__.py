@@ -30,6 +30,7 @@ from kernel_lib.agents.snapshot import (
 )
 from kernel_lib.agents.track_record import AgentReport, TrackRecord, earned_weight
 from kernel_lib.agents.vote import Vote
+from kernel_lib.declared import no_such
 
 if TYPE_CHECKING:
     from kernel_lib.agents.news_classifier import scored
@@ -86,8 +87,9 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return getattr(import_module(f"kernel_lib.agents.{_LATER[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_such(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_LATER]
+    """What a notebook completes: what the package is for, not the files it stands in."""
+    return sorted(__all__)

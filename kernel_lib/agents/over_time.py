@@ -1,5 +1,6 @@
 """The agents' votes over recorded ticks: a table, a picture, a panel to step through."""
 
+import html
 import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -108,6 +109,19 @@ class VotesOverTime:
     def __len__(self) -> int:
         return len(self.said)
 
+    def __repr__(self) -> str:
+        import pandas as pd
+
+        if not self.said:
+            return "<VotesOverTime: no bar was closed with a vote>"
+        first, last = (pd.Timestamp(self.said[at].known_ns, tz="UTC") for at in (0, -1))
+        voters = ", ".join(sorted({name for each in self.said for name, _ in each.weights}))
+        vetoed = sum(bool(each.vetoed_by) for each in self.said)
+        return (
+            f"<VotesOverTime: {len(self)} closes from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, {vetoed} "
+            f"vetoed; voters {voters or 'none'}; see .frame, .plot(), .panel, .judged()>"
+        )
+
     @property
     def frame(self) -> Any:
         """A DataFrame by time: mid, consensus, confidence, scale, vetoed, and each agent's side times confidence."""
@@ -163,4 +177,5 @@ class VotesOverTime:
         return w.VBox([w.Image(value=buffer.getvalue(), format="png"), at, shown])
 
     def _repr_html_(self) -> str:
-        return self.said[-1]._repr_html_() if self.said else "no votes"
+        last = self.said[-1]._repr_html_() if self.said else ""
+        return f"<div>{html.escape(repr(self)[1:-1])}{last}</div>"

@@ -4,6 +4,9 @@ Use them as ``from kernel_lib import features as f; f.rsi(14, bars="1m")``; ``f.
 file, and a line in ``catalogue.py``.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from kernel_lib.declared import no_such
 from kernel_lib.features.accumulation import accumulation
 from kernel_lib.features.adx import adx
 from kernel_lib.features.aroon import aroon
@@ -124,6 +127,11 @@ __all__ = [
     "wma",
     "zscore",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise no_such(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:

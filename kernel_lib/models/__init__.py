@@ -4,6 +4,9 @@
 Nothing heavy is imported until a learner trains. To add one: a file, and a line here.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from kernel_lib.declared import no_such
 from kernel_lib.features.shelf import keep, kept
 from kernel_lib.models import labels, splits
 from kernel_lib.models.accuracy import LiveAccuracy
@@ -85,3 +88,13 @@ CATALOGUE: dict[str, type[Learner]] = {
         AutoencoderAnomalyDetector,
     )
 }  # fmt: skip
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise no_such(__name__, name, __all__)
+
+
+def __dir__() -> list[str]:
+    """What a notebook completes: what the package is for, not the files it stands in."""
+    return sorted(__all__)

@@ -172,7 +172,9 @@ class Learner(msgspec.Struct, metaclass=Declared, frozen=True, forbid_unknown_fi
         Refused
             With the code ``not_fitted``.
         """
-        raise Refused("not_fitted", f"a model must be fitted before it predicts: model = {self.key}(...).fit(X, y)")
+        raise Refused(
+            "not_fitted", f"a model must be fitted before it predicts: model = {type(self).__name__}(...).fit(X, y)"
+        )
 
     def shape(self, sample: Sample) -> Shape:
         """Say what a model of these rows will show."""

@@ -3,8 +3,9 @@
 Use them as ``from kernel_lib import risk; risk.value_at_risk(returns)``. To add one: a file, and its names here.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kernel_lib.declared import no_such
 from kernel_lib.risk.attribution import Attribution, expected_shortfall_parts, value_at_risk_parts
 from kernel_lib.risk.benchmark import (
     alpha,
@@ -270,3 +271,13 @@ __all__ = [
 
 #: Every measure by name, for help and for the catalogue.
 CATALOGUE: dict[str, Any] = {name: globals()[name] for name in __all__ if name.islower()}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise no_such(__name__, name, __all__)
+
+
+def __dir__() -> list[str]:
+    """What a notebook completes: what the package is for, not the files it stands in."""
+    return sorted(__all__)

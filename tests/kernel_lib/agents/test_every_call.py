@@ -51,6 +51,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "Snapshot": fields(MOMENT),
     "TrackRecord": {"horizon": 2},
     "Trade": fields(MOMENT.portfolio.trades[0]) if MOMENT.portfolio else {},
+    "TradeTotals": {"closed": 40, "won": 24, "gained": 300.0, "lost": 120.0},
     "TradeRules": {"threshold": 0.2, "most_spread": 3.0, "stale_s": 30.0, "before_min": 15.0, "needs_calendar": True},
     "Vote": UP,
     "agree": {
@@ -112,6 +113,8 @@ def answer(name: str, words: dict[str, Any]) -> Any:
         made = msgspec.structs.replace(MOMENT, **{field: held})
     if name == "Trade":
         made = msgspec.structs.replace(MOMENT, portfolio=msgspec.structs.replace(MOMENT.portfolio, trades=(made,) * 30))
+    if name == "TradeTotals":
+        made = msgspec.structs.replace(MOMENT, portfolio=agents.Portfolio(equity=1e4, totals=made))
     if isinstance(made, agents.Snapshot):
         decision = PANEL.decide(made)
         failed = [why for _, why in decision.consensus.left_out if why.startswith("failed")]

@@ -38,6 +38,8 @@ def test_they_can_be_drawn_and_stepped_through() -> None:
     slider, words = shown.panel.children[1:]
     slider.value = 3
     assert words.value == shown.said[3]._repr_html_()
+    assert repr(shown).startswith(f"<VotesOverTime: {len(shown)} closes from 2019-02-04 20:01 to ")
+    assert shown.said[-1]._repr_html_() in shown._repr_html_()
 
 
 def test_what_recorded_ticks_cannot_tell_is_refused() -> None:
