@@ -30,6 +30,8 @@ def numbers(values: Any, name: str) -> npt.NDArray[np.float64]:
     Traceback (most recent call last):
     kernel_lib.errors.BadData: prices must be numbers, it was '0.01' at 1; turn it into float64 first
     """
+    if values is None:
+        raise BadData(f"{name} must be numbers, there were none (None)")
     try:
         # A list with one text becomes an array of texts, so a list is looked at as it is.
         given = values if isinstance(values, np.ndarray) else np.asarray(values)

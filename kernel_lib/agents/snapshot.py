@@ -246,8 +246,8 @@ class Snapshot(msgspec.Struct, metaclass=Declared, frozen=True, kw_only=True, di
     votes: tuple[Vote, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.time_ns, bool) or not isinstance(self.time_ns, int):
-            raise BadData(f"a snapshot's time must be whole nanoseconds since 1970, it was {self.time_ns!r}")
+        if type(self.time_ns) is not int:  # a number of numpy, which a digest would not take
+            msgspec.structs.force_setattr(self, "time_ns", int(self.time_ns))
         if not isinstance(self.features, MappingProxyType):
             msgspec.structs.force_setattr(self, "features", MappingProxyType(dict(self.features)))
 

@@ -265,7 +265,7 @@ def test_a_series_with_a_text_names_where_it_stands(measure: Any) -> None:
 
 
 def test_nothing_is_none() -> None:
-    with pytest.raises(BadData, match="returns must have one dimension"):
+    with pytest.raises(BadData, match=r"returns must be numbers, there were none \(None\)"):
         risk.value_at_risk(None)
     with pytest.raises(BadData, match="judge: order must be a ProposedOrder, it was None"):
         risk.judge(None, None, None)  # type: ignore[arg-type]
