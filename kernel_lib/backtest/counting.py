@@ -36,7 +36,7 @@ from kernel_lib.trial_count import (
 )
 
 __all__ = [
-    "count_replay", "count_sets", "current_hypothesis", "hypothesis", "require_seconds",
+    "count_replay", "count_sets", "current_hypothesis", "hypothesis", "made_of", "require_seconds",
     "set_hypothesis", "tally_of", "trial_identities", "uncounted",
 ]  # fmt: skip
 
@@ -145,7 +145,7 @@ def trial_identities(
     source = strategy.source.encode() or code.co_code + repr(code.co_consts).encode()
     shared = hashlib.blake2b(digest_size=TRIAL_BYTES)
     outside = b"" if told is None else told.tobytes()
-    made = _made_of(strategy)
+    made = made_of(strategy)
     for part in (
         strategy.entry.encode(),
         source,
@@ -166,7 +166,7 @@ def trial_identities(
     return b"".join(found)
 
 
-def _made_of(strategy: Strategy) -> bytes:
+def made_of(strategy: Strategy) -> bytes:
     """Say what the names in a strategy's text stood for: one cell run in a loop makes many strategies of one text."""
     given = [_numbers_of(each) if callable(each) else _ADDRESS.sub("", repr(each)) for each in strategy.as_given]
     parts = [_numbers_of(strategy.decide), *given]

@@ -11,8 +11,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.backtest.counting import made_of
 from kernel_lib.backtest.sweep_engine import Engine
 from kernel_lib.backtest.sweep_totals import TOTALS
+from kernel_lib.content import content_of
 from kernel_lib.errors import Misconfigured
 from kernel_lib.machine_code import cache_dir
 
@@ -26,7 +28,7 @@ def sweep_key(engine: Engine, sets: Sequence[dict[str, Any]]) -> str:
     digest = hashlib.sha256()
     parts = (
         cache_dir().name, strategy.source, strategy.entry, repr(strategy), code.co_code.hex(), repr(code.co_consts[1:]),
-        strategy.stop_loss_points, strategy.take_profit_points, [sorted(each.items()) for each in sets],
+        made_of(strategy), content_of(strategy.decide), [sorted(each.items()) for each in sets],
     )  # fmt: skip
     for part in parts:
         digest.update(repr(part).encode() + b"\0")

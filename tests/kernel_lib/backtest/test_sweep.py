@@ -13,13 +13,16 @@ from kernel_lib import features as f
 from kernel_lib.backtest import replay
 from kernel_lib.backtest.grid import parameter_sets, random_sets
 from kernel_lib.backtest.sweep import sweep
+from kernel_lib.backtest.sweep_engine import Engine
 from kernel_lib.backtest.sweep_price import Quota
+from kernel_lib.backtest.sweep_resume import sweep_key
 from kernel_lib.errors import BadData, Misconfigured
+from kernel_lib.market.instrument import EURUSD
 from kernel_lib.market.tick import make_ticks
 from kernel_lib.models.space import Choice, Range
 from kernel_lib.strategies import breakout, ma_cross, rsi_reversion
 from kernel_lib.strategy import Strategy, strategy
-from kernel_lib.trading.account import AccountConfig, Costs
+from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 
 COSTS = Costs(latency_ms=35, latency_jitter_ms=20, slippage_points=1, slippage_random_points=2)
 
@@ -190,6 +193,23 @@ def test_an_interruption_keeps_what_is_done_and_the_next_sweep_goes_on_from_ther
     file.write_bytes(b"something else")
     with pytest.raises(Misconfigured, match="must hold a sweep's rows"):
         sweep(ma_cross, ticks, grid, progress=False, resume=file)
+
+
+def test_rows_kept_of_another_threshold_stop_or_helper_are_not_taken_for_these() -> None:
+    def key(least: float = 0.0, trail: int = 0, times: float = 1.0) -> str:
+        def scaled(number: float) -> float:
+            return number * times
+
+        @strategy(features={"change": f.price_change(3)}, params={"fast": 3}, trailing_points=trail)
+        def cross(x, position, p):
+            return 1.0 if scaled(x.change) > least else -1.0
+
+        engine = Engine(cross, walk(100), EURUSD, AccountConfig(), RiskLimits(), Costs(), None)
+        return sweep_key(engine, [{"fast": 3}])
+
+    keys = [key(), key(least=0.1), key(trail=30), key(times=2.0)]
+    assert len(set(keys)) == 4
+    assert key() == keys[0]
 
 
 class ImpatientQuota(Quota):
