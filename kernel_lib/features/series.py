@@ -188,6 +188,8 @@ def _with_times(values: npt.NDArray[np.void], times: Times | None) -> npt.NDArra
 
 
 def _numbers(column: Any) -> npt.NDArray[np.float64]:
+    if isinstance(column, Mapping):
+        raise BadData("a feature runs over ticks, bars, a frame or numbers, it was given a mapping: make a frame of it")
     try:
         raw = np.asarray(column)
         # NumPy would read text as numbers, and times as nanoseconds.

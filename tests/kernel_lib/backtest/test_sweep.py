@@ -2,6 +2,8 @@
 
 import math
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,3 +261,16 @@ def test_rows_of_workers_that_die_again_and_again_are_marked() -> None:
     assert all("lost 3 times" in reason and "worker is gone" in reason for reason in lost.table["reason"])
     with pytest.raises(Misconfigured, match="submit"):
         sweep(ma_cross, walk(100), {"fast": [3]}, cluster=object())
+
+
+@pytest.mark.parametrize(
+    "first", ["kernel_lib.backtest.sweep", "kernel_lib.backtest.walkforward", "kernel_lib.backtest"]
+)
+def test_the_package_names_the_function_whatever_was_imported_first(first: str) -> None:
+    program = (
+        f"import {first}\n"
+        "from kernel_lib.backtest import sweep, walkforward\n"
+        "from kernel_lib.backtest.sweep import sweep as same\n"
+        "assert sweep is same and callable(walkforward)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

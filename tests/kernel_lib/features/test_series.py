@@ -127,6 +127,7 @@ def test_what_reads_from_outside_must_be_given_it_and_nothing_else_may() -> None
         (np.zeros(3, [("a", "f8")]), "dtype TICK or BAR"),
         ("EURUSD", "must be numbers"),
         (object(), "it was given object"),
+        ({"close": [1.0, 2.0]}, "a mapping: make a frame of it"),
         (pd.DataFrame({"price": PRICES}), "'close' column"),
         (pd.DataFrame({"Close": PRICES, "close": PRICES}), "each column once"),
         (pd.DataFrame({"close": PRICES, "time_ns": [0.5] * 4}), "whole UTC nanoseconds"),
