@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic as Intrinsic
 from numba.core.types import ExternalFunction, Number
 
 __all__ = ["content_of"]
@@ -22,7 +23,10 @@ __all__ = ["content_of"]
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
 _MODULES = ("math", "cmath", "numpy", "numba", "builtins")
 #: Packages whose sources the place of all kept machine code names already, see :mod:`kernel_lib.machine_code`.
-_COVERED = ("kernel_lib.features.", "kernel_lib.market.", "kernel_lib.strategy.", "kernel_lib.trading.")
+_COVERED = (
+    "kernel_lib.features.", "kernel_lib.market.", "kernel_lib.strategy.", "kernel_lib.trading.",
+    "kernel_lib.compiler_hints.",
+)  # fmt: skip
 _MOST_BYTES = 1 << 20
 
 
@@ -157,6 +161,8 @@ class _Reader:
             self._say("number", str(thing))
         elif isinstance(thing, ExternalFunction):
             self._say("external", thing.symbol, str(thing.sig))
+        elif isinstance(thing, Intrinsic) and _covered(thing):
+            self._say("ours", str(module), str(name))
         elif isinstance(thing, type | BuiltinFunctionType) and module and name:
             if module.partition(".")[0] not in _MODULES and not _covered(thing):
                 raise _Unknown

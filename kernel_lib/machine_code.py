@@ -21,8 +21,8 @@ import numba
 __all__ = ["cache_dir", "entry_point", "prepared_dir", "source_digest"]
 
 _COMPILED = (
-    "features", "market", "strategy", "trading", "machine_code.py", "kept_code.py", "content.py", "backtest/loop.py",
-    "backtest/account_loop.py", "backtest/sweep_engine.py", "backtest/sweep_totals.py",
+    "features", "market", "strategy", "trading", "machine_code.py", "compiler_hints.py", "kept_code.py", "content.py",
+    "backtest/loop.py", "backtest/account_loop.py", "backtest/sweep_engine.py", "backtest/sweep_totals.py",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ left at its turn and goes on from there.
 """
 
 import linecache
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from textwrap import indent
@@ -173,7 +174,8 @@ _BRANCH = """
 
 _WHOLE = """
                 target, units, stop_points, take_points, status = propose_{g}(
-                    fs, groups[{g}].forming[k], m, z, v, time_ns, bid, ask, groups[{g}].params[k]
+                    fs, groups[{g}].forming[k], m, z, v, time_ns, bid, ask, groups[{g}].params[k],
+                    NOTHING
                 )
 """
 
@@ -185,7 +187,7 @@ _CUT = """
                         return EVALUATE
                 cursor[2] = ASKING
                 target, units, stop_points, take_points, status = decide_{g}(
-                    fs, m, z, v, time_ns, bid, ask, groups[{g}].params[k]
+                    fs, m, z, v, time_ns, bid, ask, groups[{g}].params[k], NOTHING
                 )
 """
 
@@ -208,7 +210,8 @@ def account_loop(steps: tuple[tuple[Any, bool], ...]) -> Callable[..., int]:
     space: dict[str, Any] = {
         "__name__": __name__,
         "DRAIN": DRAIN, "DONE": DONE, "ASK": ASK, "EVALUATE": EVALUATE, "NEXT": NEXT, "ASKING": ASKING,
-        "ANSWERED": ANSWERED, "sample": sample, "sample_shares": _sample_shares, "unmoved": dispose.unmoved,
+        "ANSWERED": ANSWERED, "NOTHING": math.nan, "sample": sample, "sample_shares": _sample_shares,
+        "unmoved": dispose.unmoved,
         "floating_minor": floating_minor, "margin_in_use": margin_in_use, "margin_rate": margin_rate,
         "set_profit_rate": set_profit_rate,
         **{name: getattr(pooled, name) for name in (

@@ -8,17 +8,25 @@ import numpy as np
 from numba import njit, typeof
 
 from kernel_lib.backtest.checked import OPEN_TICK
+from kernel_lib.compiler_hints import rarely
 from kernel_lib.kept_code import keep
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategy import Proposer
+from kernel_lib.strategy.target import STILL
 from kernel_lib.trading import dispose
-from kernel_lib.trading.record import MAX_ROWS_PER_EVENT
+from kernel_lib.trading.compiled import compiled
+from kernel_lib.trading.dispose import catch_up, on_target, quote, settle, show, unmoved
+from kernel_lib.trading.record import MAX_ROWS_PER_EVENT, Status
+from kernel_lib.trading.standing import standing
 
 __all__ = ["EQUITY", "MAX_POINTS", "interval_of", "loop_of", "sample", "sample_at"]
 
 #: One point of the equity curve: the last of its interval, and the lowest equity within it; money in minor units.
 EQUITY = np.dtype([("time_ns", "<i8"), ("balance_minor", "<i8"), ("equity_minor", "<f8"), ("lowest_minor", "<f8"),
                    ("units", "<i8")])  # fmt: skip
+#: As a time: before every tick.
+_AT_ONCE = np.iinfo(np.int64).min
+_DECIDED = int(Status.DECIDED)
 _DAY_NS = 86_400 * 10**9
 #: Intervals of one equity curve.
 MAX_POINTS = 20_000
@@ -68,38 +76,58 @@ def _finish_at(forming, ticks, at):  # type: ignore[no-untyped-def]
     _finish(forming, ticks[at])
 
 
+@compiled()
+def _come_due(s, fs, sampler, points, lowest, told, time_ns):  # type: ignore[no-untyped-def]
+    """Do what lies before a tick: the equity's point, values from outside, fills, midnights; say when next to look."""
+    b = s.book[0]
+    if time_ns >= sampler[1]:
+        sample(points, sampler, lowest, b, time_ns)
+    while sampler[3] < told.size and told[sampler[3]].time_ns <= time_ns:
+        fs[told[sampler[3]].channel] = told[sampler[3]].number
+        sampler[3] += 1
+    if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
+        catch_up(s, time_ns)
+    show(b, s.seen[0])
+    look_ns = min(sampler[1], b.next_due_ns, b.day_end_ns)
+    return min(look_ns, told[sampler[3]].time_ns) if sampler[3] < told.size else look_ns
+
+
 @lru_cache(maxsize=32)
 def _whole_loop(propose: Callable[..., Any], finish: Callable[..., None]) -> Callable[..., int]:
-    catch_up, quote, settle = dispose.catch_up, dispose.quote, dispose.settle
-    unmoved, on_target = dispose.unmoved, dispose.on_target
-
     @njit(nogil=True)
     def run(ticks, start, stop, fs, forming, memory, sizing, s, sampler, points, lowest, told, p):  # type: ignore[no-untyped-def]
         # The pieces of dispose.on_tick and on_target, so that the common tick handles records only: an array
-        # passed to a function costs its reference counts.
+        # passed to a function costs its reference counts. How the book stands is taken down after an event and when
+        # something falls due (``look_ns``); from then on the target that changed nothing (``still``) goes on changing
+        # nothing, so sizing and admission need not be asked again.
         b, r, v = s.book[0], s.rules[0], s.seen[0]
         m, z = memory[0], sizing[0]
         full = s.out.size - MAX_ROWS_PER_EVENT
+        look_ns, still, q = _AT_ONCE, np.nan, standing(b, r)
         for i in range(start, stop):
-            if b.n_out > full:
-                return i
-            tick = ticks[i]
+            tick = ticks[np.uint64(i)]
             time_ns = tick.time_ns
-            if time_ns >= sampler[1]:
-                sample(points, sampler, lowest, b, time_ns)
-            while sampler[3] < told.size and told[sampler[3]].time_ns <= time_ns:
-                fs[told[sampler[3]].channel] = told[sampler[3]].number
-                sampler[3] += 1
-            if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
-                catch_up(s, time_ns)
-            if quote(b, r, v, time_ns, tick.bid, tick.ask, 0):
+            if rarely(time_ns >= look_ns):
+                if b.n_out > full:
+                    return i
+                look_ns, still = _come_due(s, fs, sampler, points, lowest, told, time_ns), np.nan
+                q = standing(b, r)
+            if rarely(quote(b, v, q, time_ns, tick.bid, tick.ask, 0)):
                 settle(s)
+                look_ns, still = _AT_ONCE, np.nan
             lowest[0] = min(lowest[0], b.equity_minor)
             target, units, stop_points, take_points, status = propose(
-                fs, forming, m, z, v, time_ns, tick.bid, tick.ask, p
+                fs, forming, m, z, v, time_ns, tick.bid, tick.ask, p, still
             )
-            if not unmoved(b, target, units, status):
+            if status == STILL:
+                b.n_decisions += 1
+            elif unmoved(b, target, units, status):
+                still = target if status == _DECIDED else np.nan
+            else:
+                seq, n_working, still = b.seq, b.n_working, np.nan
                 on_target(s, target, units, stop_points, take_points, status)
+                if b.seq != seq or b.n_working != n_working:  # else it was refused, as before
+                    look_ns = _AT_ONCE
             finish(forming, tick)
         return stop
 
@@ -111,9 +139,6 @@ def _whole_loop(propose: Callable[..., Any], finish: Callable[..., None]) -> Cal
 def _cut_loop(
     advance: Callable[..., Any], decide: Callable[..., Any], finish: Callable[..., None]
 ) -> Callable[..., int]:
-    catch_up, quote, settle = dispose.catch_up, dispose.quote, dispose.settle
-    unmoved, on_target = dispose.unmoved, dispose.on_target
-
     @njit(nogil=True)
     def run(ticks, start, stop, fs, forming, memory, sizing, s, sampler, points, lowest, told, p, answered):  # type: ignore[no-untyped-def]
         # The loop of _whole_loop, left between features and decision where a feature is to be evaluated; ``answered``
@@ -121,29 +146,34 @@ def _cut_loop(
         b, r, v = s.book[0], s.rules[0], s.seen[0]
         m, z = memory[0], sizing[0]
         full = s.out.size - MAX_ROWS_PER_EVENT
+        look_ns, still, q = _AT_ONCE, np.nan, standing(b, r)
         for i in range(start, stop):
-            tick = ticks[i]
+            tick = ticks[np.uint64(i)]
             time_ns = tick.time_ns
             if not (answered and i == start):
-                if b.n_out > full:
-                    return i
-                if time_ns >= sampler[1]:
-                    sample(points, sampler, lowest, b, time_ns)
-                while sampler[3] < told.size and told[sampler[3]].time_ns <= time_ns:
-                    fs[told[sampler[3]].channel] = told[sampler[3]].number
-                    sampler[3] += 1
-                if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
-                    catch_up(s, time_ns)
-                if quote(b, r, v, time_ns, tick.bid, tick.ask, 0):
+                if rarely(time_ns >= look_ns):
+                    if b.n_out > full:
+                        return i
+                    look_ns, still = _come_due(s, fs, sampler, points, lowest, told, time_ns), np.nan
+                    q = standing(b, r)
+                if rarely(quote(b, v, q, time_ns, tick.bid, tick.ask, 0)):
                     settle(s)
+                    look_ns, still = _AT_ONCE, np.nan
                 lowest[0] = min(lowest[0], b.equity_minor)
                 if m.faulted == 0:
                     advance(fs, forming, m, time_ns, tick.bid, tick.ask)
                     if m.evaluate != 0:
                         return i
-            target, units, stop_points, take_points, status = decide(fs, m, z, v, time_ns, tick.bid, tick.ask, p)
-            if not unmoved(b, target, units, status):
+            target, units, stop_points, take_points, status = decide(fs, m, z, v, time_ns, tick.bid, tick.ask, p, still)
+            if status == STILL:
+                b.n_decisions += 1
+            elif unmoved(b, target, units, status):
+                still = target if status == _DECIDED else np.nan
+            else:
+                seq, n_working, still = b.seq, b.n_working, np.nan
                 on_target(s, target, units, stop_points, take_points, status)
+                if b.seq != seq or b.n_working != n_working:  # else it was refused, as before
+                    look_ns = _AT_ONCE
             finish(forming, tick)
         return stop
 

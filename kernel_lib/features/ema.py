@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from kernel_lib.compiler_hints import rarely
 from kernel_lib.features.feature import Feature, compiled, inlined, whole
 from kernel_lib.market.bar import Bar
 
@@ -20,7 +21,7 @@ def ema_state(span: int) -> list[float]:
 @inlined
 def ema_push(s: npt.NDArray[np.float64], base: int, x: float) -> float:
     """Add ``x`` and give the average, NaN while fewer than ``span`` numbers came."""
-    if s[base + 3] >= s[base + 2]:
+    if not rarely(s[base + 3] < s[base + 2]):
         s[base] += s[base + 1] * (x - s[base])
         return s[base]
     s[base + 3] += 1.0

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from kernel_lib.compiler_hints import assume, rarely
 from kernel_lib.errors import Misconfigured
 from kernel_lib.features.evaluated import Evaluated
 from kernel_lib.features.feature import Feature
@@ -22,14 +23,16 @@ from kernel_lib.kept_code import keep
 from kernel_lib.market.bar import Bar, bar_length_ns
 from kernel_lib.strategy.answered import compiled_answer
 from kernel_lib.strategy.definition import RESERVED, Strategy
-from kernel_lib.strategy.position import Position
-from kernel_lib.strategy.target import exposure_of, ordered, sized
+from kernel_lib.strategy.target import STILL, ordered, position_of, sized
 from kernel_lib.strategy.tuples import tuple_class
 from kernel_lib.trading.record import Status
 
 __all__ = ["Plan", "Question", "Step", "compose"]
 
 _HOLD = int(Status.HOLD)
+_SIZED = ("    target = float(decide(x, position, p))", "    return sized(m, z, v, target, x.mid)", "")
+_STILL = ("    if not rarely(target != still):", "        return target, 0, 0, 0, STILL")
+_ORDERED = ("    return ordered(m, z, v, decide(x, position, p), x.mid)", "")
 
 
 class Question(NamedTuple):
@@ -92,8 +95,9 @@ def compose(strategy: Strategy) -> Plan:
     bar = set() if strategy.on == "tick" else {bar_length_ns(strategy.on)}
     lengths = sorted({each.bars_ns for each in layout.parts.values() if each.bars_ns} | bar)
     source = _source(
-        strategy.on == "tick", strategy.rests, tuple(layout.shown.values()), tuple(_parts(layout, lengths, bar))
-    )
+        strategy.on == "tick", strategy.rests, layout.state.size, tuple(layout.shown.values()),
+        tuple(_parts(layout, lengths, bar)),
+    )  # fmt: skip
     calls = tuple(each.update for each in layout.compiled.values())
     step = _compiled(source, (*layout.shown, *RESERVED), calls, _Decision(strategy))
     return Plan(layout.state, layout.places, layout.channels, lengths, layout.questions, step)
@@ -161,52 +165,51 @@ def _parts(layout: _Layout, lengths: list[int], decision_bar: set[int]) -> Itera
 
 
 @lru_cache(maxsize=256)
-def _source(on_tick: bool, rests: bool, shown: tuple[int, ...], parts: tuple[_Part, ...]) -> str:
+def _source(on_tick: bool, rests: bool, room: int, shown: tuple[int, ...], parts: tuple[_Part, ...]) -> str:
     """Write the step; ``shown`` are the places of what ``x`` shows."""
-    advance = _advance_lines(on_tick, parts)
+    advance = _advance_lines(on_tick, room, parts)
     unready = " or ".join(f"math.isnan(fs[{place}])" for place in shown) or "False"
     see = ", ".join([*(f"fs[{place}]" for place in shown), "bid, ask, (bid + ask) * 0.5, ask - bid"])
     see = f"X({see}, time_ns)"
-    position = (
-        "Position(exposure_of(m, v), v.units * z.lot_step, v.entry_price, v.floating_minor / z.minor, v.open_time_ns, "
-        "v.equity_minor / z.minor)"
-    )
     hold = "        return 0.0, 0, 0, 0, HOLD"
     decide = [
-        f"    if not due or {unready}:",
+        f"    if not due or rarely({unready}):",
         hold,
         f"    x = {see}",
-        f"    position = {position}",
-        "    return ordered(m, z, v, decide(x, position, p), x.mid)"
-        if rests
-        else "    return sized(m, z, v, float(decide(x, position, p)), x.mid)",
-        "",
+        "    position = position_of(m, z, v)",
+        *(_ORDERED if rests else _SIZED),
     ]
+    still = [] if rests else _STILL
     records = "    m, z, v = memory[0], sizing[0], view[0]"
     # A body stands in each form as text: numba takes long to inline, and a call with an array costs at each tick.
     return "\n".join(
         [
-            "def propose(fs, forming, m, z, v, time_ns, bid, ask, p):",
-            "    if m.faulted != 0:", hold, *advance, *decide,
+            "def propose(fs, forming, m, z, v, time_ns, bid, ask, p, still):",
+            "    if rarely(m.faulted != 0):", hold, *advance, *decide[:-2], *still, *decide[-2:],
             "def propose_live(fs, forming, memory, sizing, view, time_ns, bid, ask, p):",
-            records, "    if m.faulted != 0:", hold, *advance, *decide,
+            records, "    if rarely(m.faulted != 0):", hold, *advance, *decide,
             "def advance_half(fs, forming, m, time_ns, bid, ask):",
             *advance, "    m.due = due", "",
-            "def decide_half(fs, m, z, v, time_ns, bid, ask, p):",
-            "    if m.faulted != 0:", hold, "    due = m.due != 0", *decide,
+            "def decide_half(fs, m, z, v, time_ns, bid, ask, p, still):",
+            "    if rarely(m.faulted != 0):", hold, "    due = m.due != 0", *decide[:-2], *still, *decide[-2:],
             "def advance_live(fs, forming, memory, time_ns, bid, ask):",
             "    m = memory[0]", *advance, "    m.due = due", "",
             "def decide_live(fs, memory, sizing, view, time_ns, bid, ask, p):",
-            records, "    if m.faulted != 0:", hold, "    due = m.due != 0", *decide,
+            records, "    if rarely(m.faulted != 0):", hold, "    due = m.due != 0", *decide,
             "def ready(fs):", f"    return not ({unready})", "",
-            "def gather(fs, m, z, v, time_ns, bid, ask):", f"    return {see}, {position}", "",
+            "def gather(fs, m, z, v, time_ns, bid, ask):", f"    return {see}, position_of(m, z, v)", "",
         ]
     )  # fmt: skip
 
 
-def _advance_lines(on_tick: bool, parts: tuple[_Part, ...]) -> list[str]:
+def _advance_lines(on_tick: bool, room: int, parts: tuple[_Part, ...]) -> list[str]:
     """Update forming bars and features; ``due`` afterwards says whether the decision is called."""
-    lines = ["    mid = (bid + ask) * 0.5", "    spread = ask - bid", f"    due = {on_tick}"]
+    lines = [
+        f"    assume(fs.shape[0] >= {room})",
+        "    mid = (bid + ask) * 0.5",
+        "    spread = ask - bid",
+        f"    due = {on_tick}",
+    ]
     ticks, *bars = parts
     for k, (length, updates, asked, decides) in enumerate(bars):
         lines += [
@@ -265,7 +268,8 @@ def _compiled(source: str, fields: tuple[str, ...], updates: tuple[Any, ...], de
     decide = decision.decide
     answer = compiled_answer(decide) if decision.rests else njit(nogil=True)(decide)
     space: dict[str, Any] = {
-        "Bar": Bar, "Position": Position, "sized": sized, "ordered": ordered, "exposure_of": exposure_of, "HOLD": _HOLD,
+        "Bar": Bar, "sized": sized, "ordered": ordered, "position_of": position_of, "HOLD": _HOLD,
+        "STILL": STILL, "rarely": rarely, "assume": assume,
         "math": math,
         "__name__": __name__, "X": tuple_class("X", fields), "decide": answer, "seen": _seen,
         **{f"update_{index}": update for index, update in enumerate(updates)},

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from kernel_lib.compiler_hints import rarely
 from kernel_lib.strategy.orders import KEEP, NUMBER
+from kernel_lib.strategy.position import Position
 from kernel_lib.trading.record import OrderType, Status
 from kernel_lib.trading.terms import MAX_POINTS, MAX_SECONDS, joined, lower_half, order_status, upper_half
 
-__all__ = ["MEMORY", "exposure_of", "ordered", "ordered_rows", "sized", "sized_rows"]
+__all__ = ["MEMORY", "STILL", "exposure_of", "ordered", "ordered_rows", "position_of", "sized", "sized_rows"]
 
 #: What a proposer remembers beside its features. ``evaluate`` has a bit for each evaluated feature whose bar closed;
 #: ``due``: the decision is to be called on this tick.
@@ -23,17 +25,30 @@ _HOLD, _DECIDED, _BAD = int(Status.HOLD), int(Status.DECIDED), int(Status.BAD_TA
 _STOP_LIMIT = int(OrderType.STOP_LIMIT)
 _SAME = 1e-9
 
+#: Instead of a status: the target is the one that the loop has named as changing nothing. It goes no further.
+STILL = 9
 
-@njit(cache=True, nogil=True)
+
+@njit(cache=True, nogil=True, forceinline=True)
 def exposure_of(m: Any, v: Any) -> float:
     """Give the exposure that the open position amounts to; divides only when the position has changed."""
-    if v.units != m.seen_units:
+    if rarely(v.units != m.seen_units):
         m.seen_units = v.units
         m.exposure = min(1.0, max(-1.0, v.units / m.base_units)) if v.units != 0 and m.base_units > 0 else 0.0
     return m.exposure
 
 
-@njit(cache=True, nogil=True)
+# No division here can be by zero, which numba cannot know; a check at each tick costs a hundredth of it.
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
+def position_of(m: Any, z: Any, v: Any) -> Position:
+    """Give the position as the decision sees it."""
+    return Position(
+        exposure_of(m, v), v.units * z.lot_step, v.entry_price, v.floating_minor / z.minor, v.open_time_ns,
+        v.equity_minor / z.minor,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, forceinline=True)
 def sized(m: Any, z: Any, v: Any, target: float, mid: float) -> tuple[float, int, int, int, int]:
     """Turn a target into lot steps, rounded down.
 

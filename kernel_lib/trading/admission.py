@@ -2,6 +2,7 @@
 
 from numba import njit, types
 
+from kernel_lib.trading.compiled import compiled, inlined
 from kernel_lib.trading.ledger import emit, margin_in_use
 from kernel_lib.trading.record import MAX_POSITIONS, Arrays, Kind, Reason, State, arrays_type
 from kernel_lib.trading.simulated import on_tick_grid
@@ -19,19 +20,24 @@ _MINIMUM, _IS_PAUSED, _IS_KILLED = int(Reason.BELOW_MINIMUM), int(Reason.PAUSED)
 _TOO_MANY, _MARGIN_CALL = int(Reason.TOO_MANY_POSITIONS), int(Reason.MARGIN_CALL)
 
 
-@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
-def deny(s: Arrays, reason: int, desired: int) -> None:
-    """Note a refusal once, not at every tick for which it lasts."""
+@compiled(types.void(arrays_type, _i8, _i8))
+def _note(s: Arrays, reason: int, desired: int) -> None:
     b = s.book[0]
-    if b.denied_reason == reason and b.denied_units == desired:
-        return
     b.denied_reason = reason
     b.denied_units = desired
     b.n_denied += 1
     emit(s, _DENIED, reason, b.time_ns, 0, 0, 0, 0, desired, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
 
-@njit(_i8(arrays_type, _i8, types.boolean), nogil=True, cache=True)
+@inlined(types.void(arrays_type, _i8, _i8))
+def deny(s: Arrays, reason: int, desired: int) -> None:
+    """Note a refusal once, not at every tick for which it lasts."""
+    b = s.book[0]
+    if b.denied_reason != reason or b.denied_units != desired:
+        _note(s, reason, desired)
+
+
+@inlined(_i8(arrays_type, _i8, types.boolean))
 def _refusal(s: Arrays, added_units: int, turns: bool) -> int:
     """Name the first limit that an entry of ``added_units`` breaks, 0 for none.
 
@@ -63,7 +69,7 @@ def _refusal(s: Arrays, added_units: int, turns: bool) -> int:
     return 0
 
 
-@njit(_i8(arrays_type, _i8, _i8), nogil=True, cache=True)
+@inlined(_i8(arrays_type, _i8, _i8))
 def allowed(s: Arrays, current: int, desired: int) -> int:
     """Give how far the limits let the position go from ``current`` towards ``desired``; what they do not is noted."""
     r = s.rules[0]
@@ -91,7 +97,7 @@ def opens(current, desired):  # type: ignore[no-untyped-def]
     return desired != 0 and (current == 0 or (desired > 0) != (current > 0) or abs(desired) > abs(current))
 
 
-@njit(types.UniTuple(_i8, 3)(arrays_type, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+@compiled(types.UniTuple(_i8, 3)(arrays_type, _i8, _i8, _i8, _i8))
 def guards(s: Arrays, side: int, reference: int, stop_word: int, take_word: int) -> tuple[int, int, int]:
     """Turn distances into the prices of stop-loss and take-profit, and the distance that the stop trails by."""
     grid = s.rules[0].tick_points

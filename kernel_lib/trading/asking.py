@@ -7,9 +7,10 @@ until the decision says something else.
 
 import math
 
-from numba import njit, types
+from numba import types
 
 from kernel_lib.trading.admission import allowed, deny, guards, opens
+from kernel_lib.trading.compiled import compiled
 from kernel_lib.trading.ledger import emit
 from kernel_lib.trading.record import Arrays, Errand, Kind, OrderType, Reason, State, arrays_type
 from kernel_lib.trading.resting import cancel_resting, fill_due, send_errand
@@ -28,7 +29,7 @@ _IS_PAUSED, _DAILY_LOSS = int(Reason.PAUSED), int(Reason.DAILY_LOSS)
 _BAD_TARGET, _PAPER_ONLY = int(Reason.BAD_TARGET), int(Reason.PAPER_ONLY)
 
 
-@njit(types.void(arrays_type, _f8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(arrays_type, _f8, _i8, _i8, _i8, _i8))
 def _show(s: Arrays, target: float, target_units: int, stop_word: int, take_word: int, status: int) -> None:
     """Note a decision in the record when it is another than the last."""
     b = s.book[0]
@@ -50,7 +51,7 @@ def _show(s: Arrays, target: float, target_units: int, stop_word: int, take_word
     )  # fmt: skip
 
 
-@njit(types.boolean(arrays_type, _f8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+@compiled(types.boolean(arrays_type, _f8, _i8, _i8, _i8, _i8))
 def ask_resting(s: Arrays, target: float, target_units: int, stop_word: int, take_word: int, status: int) -> bool:
     """Take a proposal that asks for a resting order: place it, change the one that rests, or leave it as it is.
 

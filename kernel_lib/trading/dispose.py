@@ -14,10 +14,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from kernel_lib.compiler_hints import rarely
 from kernel_lib.trading.admission import allowed, deny, guards, opens
 from kernel_lib.trading.asking import ask_resting
+from kernel_lib.trading.compiled import compiled, inlined
 from kernel_lib.trading.ledger import (
     apply_fill,
     charge_swap,
@@ -46,8 +48,9 @@ from kernel_lib.trading.record import (
 )
 from kernel_lib.trading.resting import cancel_resting, drop_working, fill_due, rests, run_resting
 from kernel_lib.trading.simulated import arrival_ns, run_stops, stop_out
+from kernel_lib.trading.standing import Standing, floating_at, margin_at, standing, standing_type
 
-__all__ = ["catch_up", "on_broker", "on_control", "on_target", "on_tick", "quote", "settle", "unmoved"]
+__all__ = ["catch_up", "on_broker", "on_control", "on_target", "on_tick", "quote", "settle", "show", "unmoved"]
 
 _i8 = types.int64
 _f8 = types.float64
@@ -76,7 +79,7 @@ _RESUME, _PAUSE, _KILL = int(Control.RESUME), int(Control.PAUSE), int(Control.KI
 _REJECTIONS_TO_PAUSE = 3
 
 
-@njit(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8))
 def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: int, trail: int) -> None:
     """Put one order on its way and into the record."""
     b = s.book[0]
@@ -106,30 +109,42 @@ def _send(s: Arrays, side: int, units: int, position_id: int, stop: int, take: i
     emit(s, _ORDER, 0, b.time_ns, side, 0, order_id, position_id, units, points, stop, take, 0, 0, 0, 0, 0.0, 0.0)
 
 
-@njit(types.boolean(book_type, rules_type, view_type, _f8), nogil=True, cache=True)
-def _mark(b: Any, r: Any, v: Any, floating: float) -> bool:
-    """Set equity, drawdown and the strategy's view; True when the daily loss is reached just now."""
-    equity = b.balance_minor + floating
-    b.equity_minor = equity
-    if equity > b.peak_minor:
-        b.peak_minor = equity
-    else:
-        drawdown = b.peak_minor - equity
-        b.drawdown_minor = max(b.drawdown_minor, drawdown)
-        if drawdown > b.drawdown_fraction * b.peak_minor:
-            b.drawdown_fraction = drawdown / b.peak_minor
+@inlined(types.void(book_type, view_type))
+def show(b: Any, v: Any) -> None:
+    """Show the strategy's half its position, and all else that only an event changes, not a quote."""
     v.units = b.long_units - b.short_units
     v.in_flight = b.n_working
     v.n_stopped = b.n_stopped
     v.state = b.state
-    v.floating_minor = floating
-    v.equity_minor = equity
     v.entry_price = b.entry_price
     v.open_time_ns = b.open_time_ns
-    return b.loss_locked == 0 and equity <= b.day_start_minor * (1.0 - r.daily_loss_fraction)
 
 
-@njit(types.void(arrays_type, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+@inlined(types.boolean(book_type, view_type, standing_type, _f8))
+def _weigh(b: Any, v: Any, q: Standing, floating: float) -> bool:
+    """Set and show the equity, and the drawdown; True when the daily loss is reached just now."""
+    equity = q.balance + floating
+    b.equity_minor = equity
+    if rarely(equity > b.peak_minor):
+        b.peak_minor = equity
+    else:
+        drawdown = b.peak_minor - equity
+        b.drawdown_minor = max(b.drawdown_minor, drawdown)
+        if rarely(drawdown > b.drawdown_fraction * b.peak_minor):
+            b.drawdown_fraction = drawdown / b.peak_minor
+    v.floating_minor = floating
+    v.equity_minor = equity
+    return equity <= q.floor
+
+
+@compiled(types.boolean(book_type, rules_type, view_type, _f8))
+def _mark(b: Any, r: Any, v: Any, floating: float) -> bool:
+    """Mark to market after an event, and show all of it; True when the daily loss is reached just now."""
+    show(b, v)
+    return _weigh(b, v, standing(b, r), floating)
+
+
+@compiled(types.void(arrays_type, _i8, _i8, _i8, _i8))
 def _move(s: Arrays, current: int, desired: int, stop_word: int, take_word: int) -> None:
     """Send what takes the position from ``current`` to ``desired``, as far as the limits allow."""
     b = s.book[0]
@@ -170,7 +185,7 @@ def _move(s: Arrays, current: int, desired: int, stop_word: int, take_word: int)
         _mark(b, r, s.seen[0], floating_minor(b, r))
 
 
-@njit(types.void(arrays_type, _i8), nogil=True, cache=True)
+@compiled(types.void(arrays_type, _i8))
 def catch_up(s: Arrays, time_ns: int) -> None:
     """Play, in order of time, the simulated fills and server midnights that lie before a tick."""
     b = s.book[0]
@@ -193,37 +208,38 @@ def catch_up(s: Arrays, time_ns: int) -> None:
         fill_due(s, time_ns)
 
 
-@njit(types.boolean(book_type, rules_type, view_type, _i8, _f8, _f8, _i8), nogil=True, cache=True)
-def quote(b: Any, r: Any, v: Any, time_ns: int, bid: float, ask: float, age_ns: int) -> bool:
+@inlined(types.boolean(book_type, view_type, standing_type, _i8, _f8, _f8, _i8))
+def quote(b: Any, v: Any, q: Standing, time_ns: int, bid: float, ask: float, age_ns: int) -> bool:
     """Take the new quote and mark to market; True when something rare happened and :func:`settle` must follow.
 
-    This is the path of almost every tick: it touches three records and calls nothing that can emit.
+    This is the path of almost every tick: it touches two records and calls nothing that can emit. ``q`` is how the book
+    stands since the last event; the view has been shown (:func:`show`) what else an event changes.
     """
     b.n_ticks += 1
     b.time_ns = time_ns
     b.age_ns = age_ns
     b.bid = bid
     b.ask = ask
-    bid_points = np.int64(bid * r.inverse_point + 0.5)
-    ask_points = np.int64(ask * r.inverse_point + 0.5)
+    bid_points = np.int64(bid * q.inverse_point + 0.5)
+    ask_points = np.int64(ask * q.inverse_point + 0.5)
     b.bid_points = bid_points
     b.ask_points = ask_points
     floating = 0.0
-    if b.watched > 0:
+    if q.watched > 0:
         if (
-            bid_points <= b.long_stop
-            or bid_points >= b.long_take
-            or ask_points >= b.short_stop
-            or ask_points <= b.short_take
+            rarely(bid_points <= q.long_stop)
+            or rarely(bid_points >= q.long_take)
+            or rarely(ask_points >= q.short_stop)
+            or rarely(ask_points <= q.short_take)
         ):
             return True
-        floating = floating_minor(b, r)
-        if b.balance_minor + floating < b.margin_watch * margin_in_use(b, r):
+        floating = floating_at(q, bid_points, ask_points, bid)
+        if rarely(q.balance + floating < q.margin_watch * margin_at(q, bid, ask)):
             return True
-    return _mark(b, r, v, floating)
+    return _weigh(b, v, q, floating)
 
 
-@njit(types.void(arrays_type), nogil=True, cache=True)
+@compiled(types.void(arrays_type))
 def _call_margin(s: Arrays) -> None:
     """Begin or end the margin call."""
     b = s.book[0]
@@ -241,7 +257,7 @@ def _call_margin(s: Arrays) -> None:
         refresh(s)
 
 
-@njit(types.void(arrays_type), nogil=True, cache=True)
+@compiled(types.void(arrays_type))
 def settle(s: Arrays) -> None:
     """Do what :func:`quote` found due: stops, orders, margin call and stop-out, the daily loss; then mark to market."""
     b = s.book[0]
@@ -262,17 +278,19 @@ def settle(s: Arrays) -> None:
         s.seen[0].state = _IN_MARGIN_CALL
 
 
-@njit(types.void(arrays_type, _i8, _f8, _f8, _i8), nogil=True, cache=True)
+@compiled(types.void(arrays_type, _i8, _f8, _f8, _i8))
 def on_tick(s: Arrays, time_ns: int, bid: float, ask: float, age_ns: int) -> None:
     """Take one validated tick: everything the market and the broker do before the strategy is asked."""
     b = s.book[0]
     if b.next_due_ns < time_ns or b.day_end_ns <= time_ns:
         catch_up(s, time_ns)
-    if quote(b, s.rules[0], s.seen[0], time_ns, bid, ask, age_ns):
+    v = s.seen[0]
+    show(b, v)
+    if quote(b, v, standing(b, s.rules[0]), time_ns, bid, ask, age_ns):
         settle(s)
 
 
-@njit(types.boolean(book_type, _f8, _i8, _i8), nogil=True, cache=True)
+@inlined(types.boolean(book_type, _f8, _i8, _i8))
 def unmoved(b: Any, target: float, target_units: int, status: int) -> bool:
     """Say whether a proposal changes nothing: the path of almost every tick."""
     if b.state == _KILLED or status > _DECIDED or status < _HOLD:
@@ -292,7 +310,7 @@ def unmoved(b: Any, target: float, target_units: int, status: int) -> bool:
     return True
 
 
-@njit(types.void(arrays_type, _f8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(arrays_type, _f8, _i8, _i8, _i8, _i8))
 def on_target(s: Arrays, target: float, target_units: int, stop_points: int, take_points: int, status: int) -> None:
     """Take one proposal: decide, within the limits, which orders go out.
 
@@ -333,7 +351,7 @@ def on_target(s: Arrays, target: float, target_units: int, stop_points: int, tak
         _move(s, current, desired, stop_points, take_points)
 
 
-@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(arrays_type, _i8, _i8))
 def _take_swap(s: Arrays, position_id: int, swap: int) -> None:
     """Note the swap that the broker booked with a close."""
     for j in range(s.book[0].n_positions):
@@ -341,7 +359,7 @@ def _take_swap(s: Arrays, position_id: int, swap: int) -> None:
             s.positions[j].swap_minor += swap
 
 
-@njit(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8))
 def on_broker(
     s: Arrays, kind: int, order_id: int, position_id: int, units: int, points: int, time_ns: int, commission: int,
     swap: int, reason: int,
@@ -408,7 +426,7 @@ def on_broker(
     _mark(b, s.rules[0], s.seen[0], floating_minor(b, s.rules[0]))
 
 
-@njit(types.void(arrays_type, _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(arrays_type, _i8, _i8))
 def on_control(s: Arrays, control: int, time_ns: int) -> None:
     """Pause, resume or kill; a kill sends the orders that flatten at once."""
     b = s.book[0]

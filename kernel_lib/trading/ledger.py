@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from kernel_lib.trading.compiled import compiled, inlined
 from kernel_lib.trading.record import (
     MAX_POSITIONS,
     Arrays,
@@ -16,6 +17,7 @@ from kernel_lib.trading.record import (
     book_type,
     rules_type,
 )
+from kernel_lib.trading.standing import floating_at, margin_at, standing
 
 __all__ = [
     "apply_fill",
@@ -39,9 +41,8 @@ _i8 = types.int64
 _f8 = types.float64
 
 
-@njit(
+@compiled(
     types.void(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _f8, _f8),
-    cache=True, nogil=True,
 )  # fmt: skip
 def emit(
     s: Arrays, kind: int, reason: int, time_ns: int, side: int, entry: int, order_id: int, position_id: int,
@@ -73,14 +74,14 @@ def emit(
     b.seq += 1
 
 
-@njit(_f8(rules_type, _i8, _f8), cache=True, nogil=True)
+@inlined(_f8(rules_type, _i8, _f8))
 def profit_minor(r: Any, point_units: int, price: float) -> float:
     """Turn points times units into minor units of the account's currency at ``price``."""
     worth = point_units * r.minor_per_point_unit
     return worth / price if r.profit_by_price != 0 else worth
 
 
-@njit(types.void(arrays_type), cache=True, nogil=True)
+@compiled(types.void(arrays_type))
 def refresh(s: Arrays) -> None:
     """Sum up after a change: units, cost, swap, entry, and on each side the nearest quote that sets something off.
 
@@ -140,7 +141,7 @@ def refresh(s: Arrays) -> None:
         b.entry_price = (b.long_cost - b.short_cost) / net * s.rules[0].point
 
 
-@njit(_i8(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8), cache=True, nogil=True)
+@compiled(_i8(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8))
 def reduce_position(
     s: Arrays, k: int, units: int, points: int, time_ns: int, order_id: int, commission: int, reason: int
 ) -> int:
@@ -181,7 +182,7 @@ def reduce_position(
     return profit
 
 
-@njit(types.boolean(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8), cache=True, nogil=True)
+@compiled(types.boolean(arrays_type, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8, _i8))
 def apply_fill(
     s: Arrays, order_id: int, side: int, units: int, close_id: int, stop_points: int, take_points: int,
     trail_points: int, points: int, time_ns: int, reason: int, commission_given: int, ticket: int,
@@ -279,7 +280,7 @@ def apply_fill(
     return True
 
 
-@njit(types.void(arrays_type, _i8, _i8, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8, _i8, _i8))
 def note_slippage(s: Arrays, side: int, asked_points: int, points: int) -> None:
     """Count how much worse than the quote of its order a deal at the market was."""
     r = s.rules[0]
@@ -289,7 +290,7 @@ def note_slippage(s: Arrays, side: int, asked_points: int, points: int) -> None:
     v.expected_points += r.slippage_points + 0.5 * r.slippage_random_points
 
 
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8))
 def charge_swap(s: Arrays, nights: int) -> None:
     """Accrue swap for ``nights`` on every open position."""
     b = s.book[0]
@@ -302,17 +303,13 @@ def charge_swap(s: Arrays, nights: int) -> None:
     refresh(s)
 
 
-@njit(_f8(book_type, rules_type), cache=True, nogil=True)
+@inlined(_f8(book_type, rules_type))
 def margin_in_use(b: Any, r: Any) -> float:
     """Margin of the open positions at the current quote, in minor units; on hedging accounts both sides count."""
-    margin = (b.long_units + b.short_units) * r.margin_minor_per_unit
-    if r.margin_by_price != 0:
-        margin *= b.ask if b.long_units >= b.short_units else b.bid
-    return margin
+    return margin_at(standing(b, r), b.bid, b.ask)
 
 
-@njit(_f8(book_type, rules_type), nogil=True, cache=True)
+@inlined(_f8(book_type, rules_type))
 def floating_minor(b: Any, r: Any) -> float:
     """Give the floating profit in minor units, swap included."""
-    moved = (b.bid_points * b.long_units - b.long_cost) + (b.short_cost - b.ask_points * b.short_units)
-    return profit_minor(r, moved, b.bid) + b.open_swap_minor
+    return floating_at(standing(b, r), b.bid_points, b.ask_points, b.bid)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numba import from_dtype, njit, types
 
 from kernel_lib.trading import dispose
+from kernel_lib.trading.compiled import compiled
 from kernel_lib.trading.ledger import (
     apply_fill,
     charge_swap,
@@ -136,7 +137,7 @@ def _arrays_of(a, j):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@njit(types.void(pool_type), nogil=True, cache=True)
+@compiled(types.void(pool_type))
 def _total(a: Pool) -> None:
     """Set the account's equity and margin from what its books have."""
     p = a.pool[0]
@@ -150,7 +151,7 @@ def _total(a: Pool) -> None:
     p.margin_minor = margin
 
 
-@njit(types.void(pool_type), nogil=True, cache=True)
+@compiled(types.void(pool_type))
 def _recount(a: Pool) -> None:
     """Sum up after something rare: balance, what is open, when the next order is due, whether a record is full."""
     p = a.pool[0]
@@ -172,7 +173,7 @@ def _recount(a: Pool) -> None:
     _total(a)
 
 
-@njit(types.void(pool_type, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8))
 def _revalue(a: Pool, j: int) -> None:
     b = a.books[j]
     open_now = b.n_positions > 0
@@ -180,14 +181,14 @@ def _revalue(a: Pool, j: int) -> None:
     a.margin[j] = margin_in_use(b, a.rules[j]) if open_now else 0.0
 
 
-@njit(types.void(pool_type, _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8, _i8))
 def _set_margin_rate(a: Pool, j: int, side: int) -> None:
     symbol = a.links[j].margin_symbol
     if symbol >= 0:
         a.rules[j].margin_minor_per_unit = margin_rate(a.links[j], a.prices[symbol], side)
 
 
-@njit(types.void(pool_type, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8))
 def _set_rates(a: Pool, j: int) -> None:
     """Bring what a point and a lot of book ``j`` are worth up to the latest quotes of its conversions."""
     b = a.books[j]
@@ -197,7 +198,7 @@ def _set_rates(a: Pool, j: int) -> None:
     _set_margin_rate(a, j, 1 if b.long_units >= b.short_units else -1)
 
 
-@njit(types.int64(pool_type, _i8), nogil=True, cache=True)
+@compiled(types.int64(pool_type, _i8))
 def _lift(a: Pool, j: int) -> int:
     """Give what the other books add to the free margin of book ``j``, to the whole minor unit.
 
@@ -228,7 +229,7 @@ def _lift(a: Pool, j: int) -> int:
     return int(np.rint(others))
 
 
-@njit(types.void(pool_type, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8))
 def _fill_until(a: Pool, before_ns: int) -> None:
     """Do what is due before ``before_ns`` in any book, in order of time; at one time in order of the books."""
     p = a.pool[0]
@@ -249,7 +250,7 @@ def _fill_until(a: Pool, before_ns: int) -> None:
         _recount(a)
 
 
-@njit(types.void(pool_type, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8))
 def catch_up_all(a: Pool, time_ns: int) -> None:
     """Play, in order of time, the fills of all books and the server midnights that lie before a tick."""
     p = a.pool[0]
@@ -281,7 +282,7 @@ def catch_up_all(a: Pool, time_ns: int) -> None:
     _fill_until(a, time_ns)
 
 
-@njit(types.void(pool_type, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8))
 def _set_off(a: Pool, j: int) -> None:
     """Run the stops and the resting order of one book, whose quote has reached one of them."""
     b = a.books[j]
@@ -300,7 +301,7 @@ def _set_off(a: Pool, j: int) -> None:
     _recount(a)
 
 
-@njit(types.boolean(book_type), nogil=True, cache=True)
+@compiled(types.boolean(book_type))
 def _reached(b: Any) -> bool:
     """Say whether the quote has come to a stop, a target or the resting order."""
     return b.watched > 0 and (
@@ -311,7 +312,7 @@ def _reached(b: Any) -> bool:
     )
 
 
-@njit(types.boolean(book_type, rules_type, _i8, _f8, _f8), nogil=True, cache=True)
+@compiled(types.boolean(book_type, rules_type, _i8, _f8, _f8))
 def take_quote(b: Any, r: Any, time_ns: int, bid: float, ask: float) -> bool:
     """Give a book its new quote; True when something waits for it and :func:`set_off` must follow."""
     b.n_ticks += 1
@@ -324,7 +325,7 @@ def take_quote(b: Any, r: Any, time_ns: int, bid: float, ask: float) -> bool:
     return _reached(b)
 
 
-@njit(types.void(pool_type, types.int64[::1], _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, types.int64[::1], _i8, _i8))
 def set_off(a: Pool, members: Any, start: int, stop: int) -> None:
     """Run what the new quote has reached, in the order of the books; all of them have their quote by now."""
     _total(a)
@@ -333,7 +334,7 @@ def set_off(a: Pool, members: Any, start: int, stop: int) -> None:
             _set_off(a, members[at])
 
 
-@njit(types.void(pool_type, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8))
 def _tell_all(a: Pool, reason: int) -> None:
     """Note in every book that has begun what happened to the account."""
     time_ns = a.pool[0].time_ns
@@ -344,7 +345,7 @@ def _tell_all(a: Pool, reason: int) -> None:
             emit(_arrays_of(a, j), _CONTROL, reason, time_ns, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
 
-@njit(types.void(pool_type, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8))
 def _cancel_all(a: Pool, reason: int) -> None:
     """Take every resting order of the account back."""
     for j in range(a.books.size):
@@ -354,7 +355,7 @@ def _cancel_all(a: Pool, reason: int) -> None:
             cancel_resting(_arrays_of(a, j), reason)
 
 
-@njit(types.void(pool_type), nogil=True, cache=True)
+@compiled(types.void(pool_type))
 def _call_margin(a: Pool) -> None:
     """Begin or end the account's margin call."""
     p = a.pool[0]
@@ -372,7 +373,7 @@ def _call_margin(a: Pool) -> None:
         _cancel_all(a, _MARGIN_CALL)
 
 
-@njit(types.void(pool_type), nogil=True, cache=True)
+@compiled(types.void(pool_type))
 def _stop_out(a: Pool) -> None:
     """Close positions of the whole account, most lost first, until the equity is above the level again."""
     p = a.pool[0]
@@ -400,7 +401,7 @@ def _stop_out(a: Pool) -> None:
         _recount(a)
 
 
-@njit(types.boolean(_account_type), nogil=True, cache=True)
+@compiled(types.boolean(_account_type))
 def mark_account(p: Any) -> bool:
     """Note peak and drawdown of the account; True when the daily loss is reached just now."""
     equity = p.equity_minor
@@ -414,14 +415,14 @@ def mark_account(p: Any) -> bool:
     return p.loss_locked == 0 and equity <= p.day_start_minor * (1.0 - p.daily_loss_fraction)
 
 
-@njit(types.boolean(_account_type), nogil=True, cache=True)
+@compiled(types.boolean(_account_type))
 def is_called(p: Any) -> bool:
     """Say whether :func:`watch_margin` must look closer."""
     watch = max(p.margin_call_fraction, p.stop_out_fraction)
     return p.margin_called != 0 or p.equity_minor < watch * p.margin_minor
 
 
-@njit(types.void(pool_type), nogil=True, cache=True)
+@compiled(types.void(pool_type))
 def watch_margin(a: Pool) -> None:
     """Check the account's margin at the new quotes: margin call, then stop-out."""
     p = a.pool[0]
@@ -433,7 +434,7 @@ def watch_margin(a: Pool) -> None:
     _recount(a)
 
 
-@njit(types.void(pool_type), nogil=True, cache=True)
+@compiled(types.void(pool_type))
 def lock_loss(a: Pool) -> None:
     """Lock every book for the day: the account's daily loss is reached."""
     a.pool[0].loss_locked = 1
@@ -444,7 +445,7 @@ def lock_loss(a: Pool) -> None:
     _recount(a)
 
 
-@njit(types.void(book_type, _f8), nogil=True, cache=True)
+@compiled(types.void(book_type, _f8))
 def _mark_share(b: Any, floating: float) -> None:
     equity = b.balance_minor + floating
     b.equity_minor = equity
@@ -457,7 +458,7 @@ def _mark_share(b: Any, floating: float) -> None:
             b.drawdown_fraction = drawdown / b.peak_minor
 
 
-@njit(types.void(_account_type, book_type, view_type, _f8), nogil=True, cache=True)
+@compiled(types.void(_account_type, book_type, view_type, _f8))
 def show(p: Any, b: Any, v: Any, floating: float) -> None:
     """Mark one book's own share, and set what its strategy sees: its own position, the account's equity."""
     _mark_share(b, floating)
@@ -471,7 +472,7 @@ def show(p: Any, b: Any, v: Any, floating: float) -> None:
     v.open_time_ns = b.open_time_ns
 
 
-@njit(types.void(pool_type, _i8, _f8, _i8, _i8, _i8, _i8), nogil=True, cache=True)
+@compiled(types.void(pool_type, _i8, _f8, _i8, _i8, _i8, _i8))
 def take_target(
     a: Pool, j: int, target: float, target_units: int, stop_points: int, take_points: int, status: int
 ) -> None:

@@ -13,8 +13,9 @@ winners and losers at once, the spread of the conversion pair on the smaller of 
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, njit, types
+from numba import from_dtype, types
 
+from kernel_lib.trading.compiled import compiled
 from kernel_lib.trading.record import book_type, rules_type
 
 __all__ = ["LINK", "PRICE", "margin_rate", "set_profit_rate", "set_swap_rate"]
@@ -39,7 +40,7 @@ _i8, _f8 = types.int64, types.float64
 _price_type, _link_type = from_dtype(PRICE), from_dtype(LINK)
 
 
-@njit(types.UniTuple(_f8, 2)(_link_type, _price_type), nogil=True, cache=True)
+@compiled(types.UniTuple(_f8, 2)(_link_type, _price_type))
 def _rates(link: Any, q: Any) -> tuple[float, float]:
     """Worth of a unit of the profit currency that is sold, and of one that must be bought."""
     if link.profit_inverse != 0:
@@ -47,7 +48,7 @@ def _rates(link: Any, q: Any) -> tuple[float, float]:
     return q.bid, q.ask
 
 
-@njit(_f8(book_type, rules_type, _link_type, _price_type), nogil=True, cache=True)
+@compiled(_f8(book_type, rules_type, _link_type, _price_type))
 def set_profit_rate(b: Any, r: Any, link: Any, q: Any) -> float:
     """Write the worth of a point at the quote ``q`` into a book's rules, by whether its positions are in profit.
 
@@ -59,7 +60,7 @@ def set_profit_rate(b: Any, r: Any, link: Any, q: Any) -> float:
     return link.profit_base * loss
 
 
-@njit(types.void(book_type, rules_type, _link_type, _price_type), nogil=True, cache=True)
+@compiled(types.void(book_type, rules_type, _link_type, _price_type))
 def set_swap_rate(b: Any, r: Any, link: Any, q: Any) -> None:
     """Write the worth of a point of swap at the quote ``q`` into a book's rules, by whether the night is paid for."""
     gain, loss = _rates(link, q)
@@ -67,7 +68,7 @@ def set_swap_rate(b: Any, r: Any, link: Any, q: Any) -> None:
     r.minor_per_point_unit = link.profit_base * (gain if points >= 0.0 else loss)
 
 
-@njit(_f8(_link_type, _price_type, _i8), nogil=True, cache=True)
+@compiled(_f8(_link_type, _price_type, _i8))
 def margin_rate(link: Any, q: Any, side: int) -> float:
     """Give the margin of a lot step for a deal or a position of ``side`` at the quote ``q``."""
     if link.margin_inverse != 0:

@@ -14,9 +14,10 @@ Pause, the daily loss, a margin call and a fault take back what would open; an o
 stop-loss does. A kill and a stop-out take back whatever rests.
 """
 
-from numba import njit, types
+from numba import types
 
 from kernel_lib.trading.admission import opens
+from kernel_lib.trading.compiled import compiled, inlined
 from kernel_lib.trading.ledger import apply_fill, emit, floating_minor, margin_in_use, note_slippage, refresh
 from kernel_lib.trading.record import MAX_WORKING, NEVER_NS, Arrays, Errand, Kind, OrderType, Reason, State, arrays_type
 from kernel_lib.trading.simulated import arrival_ns, market_points
@@ -34,7 +35,7 @@ _ACTIVE, _PAUSED = int(State.ACTIVE), int(State.PAUSED)
 _IS_PAUSED, _IS_KILLED, _DAILY_LOSS = int(Reason.PAUSED), int(Reason.KILLED), int(Reason.DAILY_LOSS)
 
 
-@njit(types.void(arrays_type), cache=True, nogil=True)
+@compiled(types.void(arrays_type))
 def _set_next_due(s: Arrays) -> None:
     b = s.book[0]
     b.next_due_ns = b.rest_expires_ns if b.rest_type != 0 and b.rest_expires_ns > 0 else NEVER_NS
@@ -42,7 +43,7 @@ def _set_next_due(s: Arrays) -> None:
         b.next_due_ns = min(b.next_due_ns, s.working[k].due_ns)
 
 
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8))
 def drop_working(s: Arrays, k: int) -> None:
     """Take order ``k`` off the list of orders on their way."""
     b = s.book[0]
@@ -52,7 +53,7 @@ def drop_working(s: Arrays, k: int) -> None:
     _set_next_due(s)
 
 
-@njit(types.boolean(arrays_type), cache=True, nogil=True)
+@inlined(types.boolean(arrays_type))
 def rests(s: Arrays) -> bool:
     """Say whether an order rests, or is on its way to."""
     b = s.book[0]
@@ -62,7 +63,7 @@ def rests(s: Arrays) -> bool:
     return found
 
 
-@njit(types.void(arrays_type, _i8, _i8, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8, _i8, _i8))
 def send_errand(s: Arrays, what: int, order_id: int, reason: int) -> None:
     """Send something about the resting order; its terms are then written into the last row of ``working``."""
     b = s.book[0]
@@ -83,7 +84,7 @@ def send_errand(s: Arrays, what: int, order_id: int, reason: int) -> None:
     b.n_working += 1
 
 
-@njit(types.void(arrays_type, _i8, _i8, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8, _i8, _i8))
 def _say(s: Arrays, kind: int, reason: int, time_ns: int) -> None:
     """Add a row about the resting order."""
     b = s.book[0]
@@ -93,7 +94,7 @@ def _say(s: Arrays, kind: int, reason: int, time_ns: int) -> None:
     )  # fmt: skip
 
 
-@njit(types.void(arrays_type), cache=True, nogil=True)
+@compiled(types.void(arrays_type))
 def _clear(s: Arrays) -> None:
     b = s.book[0]
     b.rest_type = 0
@@ -102,7 +103,7 @@ def _clear(s: Arrays) -> None:
     refresh(s)
 
 
-@njit(types.void(arrays_type, _i8, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8, _i8))
 def _fill_resting(s: Arrays, points: int, time_ns: int) -> None:
     b = s.book[0]
     r = s.rules[0]
@@ -147,7 +148,7 @@ def _fill_resting(s: Arrays, points: int, time_ns: int) -> None:
     refresh(s)
 
 
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8))
 def run_resting(s: Arrays, time_ns: int) -> None:
     """Fill the resting order if the quote has come to it."""
     b = s.book[0]
@@ -172,7 +173,7 @@ def run_resting(s: Arrays, time_ns: int) -> None:
     _fill_resting(s, points, time_ns)
 
 
-@njit(types.boolean(arrays_type, _i8), cache=True, nogil=True)
+@compiled(types.boolean(arrays_type, _i8))
 def _too_near(s: Arrays, k: int) -> bool:
     """Say whether errand ``k`` is within the stops level: its price of the quote, or its stops of its price."""
     level = s.rules[0].stops_level_points
@@ -189,7 +190,7 @@ def _too_near(s: Arrays, k: int) -> bool:
     return away < level or stop_near or take_near
 
 
-@njit(types.void(arrays_type, _i8, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8, _i8))
 def _arrive(s: Arrays, k: int, time_ns: int) -> None:
     """Do at the broker what errand ``k`` asks about the resting order."""
     b = s.book[0]
@@ -251,7 +252,7 @@ def _arrive(s: Arrays, k: int, time_ns: int) -> None:
     run_resting(s, time_ns)
 
 
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8))
 def fill_due(s: Arrays, before_ns: int) -> None:
     """Do, in order of arrival, everything that is due before ``before_ns``, at the quote that now prevails."""
     b = s.book[0]
@@ -278,7 +279,7 @@ def fill_due(s: Arrays, before_ns: int) -> None:
         b.rejections_in_row = 0
 
 
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8))
 def cancel_resting(s: Arrays, reason: int) -> None:
     """Take the resting order back, if there is one and that is not on its way already.
 

@@ -7,8 +7,9 @@ price is in :mod:`kernel_lib.trading.resting`.
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from kernel_lib.trading.compiled import compiled
 from kernel_lib.trading.ledger import apply_fill, floating_minor, margin_in_use, profit_minor, refresh
 from kernel_lib.trading.record import Arrays, Reason, arrays_type
 
@@ -19,7 +20,7 @@ _TRAILED = int(Reason.TRAILING_STOP)
 _i8 = types.int64
 
 
-@njit(types.uint64(types.uint64, types.uint64), cache=True, nogil=True)
+@compiled(types.uint64(types.uint64, types.uint64))
 def _mix(seed: Any, number: Any) -> Any:
     """Hash two numbers into 64 even bits (SplitMix64, Steele et al. 2014): randomness without hidden state."""
     z = np.uint64(seed) + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
@@ -28,7 +29,7 @@ def _mix(seed: Any, number: Any) -> Any:
     return z ^ (z >> np.uint64(31))
 
 
-@njit(_i8(arrays_type, _i8, _i8), cache=True, nogil=True)
+@compiled(_i8(arrays_type, _i8, _i8))
 def arrival_ns(s: Arrays, order_id: int, time_ns: int) -> int:
     """Say when an order sent at ``time_ns`` reaches the broker."""
     r = s.rules[0]
@@ -38,7 +39,7 @@ def arrival_ns(s: Arrays, order_id: int, time_ns: int) -> int:
     return due
 
 
-@njit(_i8(arrays_type, _i8, _i8), cache=True, nogil=True)
+@compiled(_i8(arrays_type, _i8, _i8))
 def market_points(s: Arrays, side: int, number: int) -> int:
     """Price of a market deal in points: the quote's closing side plus slippage against us."""
     b = s.book[0]
@@ -50,7 +51,7 @@ def market_points(s: Arrays, side: int, number: int) -> int:
     return b.ask_points + slip if side > 0 else b.bid_points - slip
 
 
-@njit(_i8(_i8, _i8, _i8), nogil=True, cache=True)
+@compiled(_i8(_i8, _i8, _i8))
 def on_tick_grid(points: int, grid: int, direction: int) -> int:
     """Round a price to the instrument's tick size, up or down."""
     if grid == 1:
@@ -59,7 +60,7 @@ def on_tick_grid(points: int, grid: int, direction: int) -> int:
     return low + grid if direction > 0 and low != points else low
 
 
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8))
 def run_stops(s: Arrays, time_ns: int) -> None:
     """Close every position whose stop or target the quote has reached, at the quote (a gap fills at the gap).
 
@@ -95,7 +96,7 @@ def run_stops(s: Arrays, time_ns: int) -> None:
         refresh(s)
 
 
-@njit(types.void(arrays_type, _i8), cache=True, nogil=True)
+@compiled(types.void(arrays_type, _i8))
 def stop_out(s: Arrays, time_ns: int) -> None:
     """The broker's stop-out: close positions, most lost first, until the equity is above the level again."""
     b = s.book[0]

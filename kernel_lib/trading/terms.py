@@ -6,7 +6,9 @@ of ``take`` the seconds after which the order lapses. A proposal without such th
 Each part is cut to its own bits when it is taken apart: a hostile number gives nothing out of range.
 """
 
-from numba import njit, types
+from numba import types
+
+from kernel_lib.trading.compiled import compiled
 
 __all__ = [
     "MAX_POINTS",
@@ -31,37 +33,37 @@ _POINT_MASK = (1 << _POINT_BITS) - 1
 _HALF_MASK = (1 << 32) - 1
 
 
-@njit(_i8(_i8, _i8, _i8), nogil=True, cache=True)
+@compiled(_i8(_i8, _i8, _i8))
 def order_status(order_type: int, points: int, limit_points: int) -> int:
     """Give the status of a proposal that asks for a resting order."""
     return -(order_type + (points << 2) + (limit_points << (2 + _POINT_BITS)))
 
 
-@njit(_i8(_i8), nogil=True, cache=True)
+@compiled(_i8(_i8))
 def order_type_of(status: int) -> int:
     """Read the type back, 1 to 3 (an :class:`~kernel_lib.trading.record.OrderType`); 0 where there is none."""
     return -status & 3
 
 
-@njit(_i8(_i8), nogil=True, cache=True)
+@compiled(_i8(_i8))
 def order_points_of(status: int) -> int:
     """Read the price back, in points."""
     return (-status >> 2) & _POINT_MASK
 
 
-@njit(_i8(_i8), nogil=True, cache=True)
+@compiled(_i8(_i8))
 def limit_points_of(status: int) -> int:
     """Read the limit price of a stop-limit order back, in points."""
     return (-status >> (2 + _POINT_BITS)) & _POINT_MASK
 
 
-@njit(_i8(_i8, _i8), nogil=True, cache=True)
+@compiled(_i8(_i8, _i8))
 def joined(lower: int, upper: int) -> int:
     """Put two numbers from 0 to 2**31 - 1 into one."""
     return lower + (upper << 32)
 
 
-@njit(_i8(_i8), nogil=True, cache=True)
+@compiled(_i8(_i8))
 def lower_half(word: int) -> int:
     """Give the stop-loss or take-profit distance of a proposal, in points.
 
@@ -71,7 +73,7 @@ def lower_half(word: int) -> int:
     return word & _HALF_MASK
 
 
-@njit(_i8(_i8), nogil=True, cache=True)
+@compiled(_i8(_i8))
 def upper_half(word: int) -> int:
     """Give the trailing distance in points, or the seconds that an order may rest."""
     return (word >> 32) & (_HALF_MASK >> 1)
