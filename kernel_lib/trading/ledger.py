@@ -17,7 +17,7 @@ from kernel_lib.trading.record import (
     book_type,
     rules_type,
 )
-from kernel_lib.trading.standing import floating_at, margin_at, standing
+from kernel_lib.trading.standing import floating_at, margin_at, standing, worth_of
 
 __all__ = [
     "apply_fill",
@@ -77,8 +77,7 @@ def emit(
 @inlined(_f8(rules_type, _i8, _f8))
 def profit_minor(r: Any, point_units: int, price: float) -> float:
     """Turn points times units into minor units of the account's currency at ``price``."""
-    worth = point_units * r.minor_per_point_unit
-    return worth / price if r.profit_by_price != 0 else worth
+    return worth_of(point_units, r.minor_per_point_unit, r.profit_by_price, price)
 
 
 @compiled(types.void(arrays_type))

@@ -13,7 +13,7 @@ from kernel_lib.compiler_hints import rarely
 from kernel_lib.trading.compiled import inlined
 from kernel_lib.trading.record import book_type, rules_type
 
-__all__ = ["Standing", "floating_at", "margin_at", "standing", "standing_type"]
+__all__ = ["Standing", "floating_at", "margin_at", "standing", "standing_type", "worth_of"]
 
 _i8, _f8 = types.int64, types.float64
 
@@ -61,11 +61,18 @@ def standing(b: Any, r: Any) -> Standing:
     )  # fmt: skip
 
 
+@inlined(_f8(_i8, _f8, _i8, _f8))
+def worth_of(point_units: int, rate: float, by_price: int, price: float) -> float:
+    """Turn points times lot steps into minor units, at ``rate`` for one, divided by the price where ``by_price``."""
+    worth = point_units * rate
+    return worth / price if by_price != 0 else worth
+
+
 @inlined(_f8(standing_type, _i8, _i8, _f8))
 def floating_at(q: Standing, bid_points: int, ask_points: int, bid: float) -> float:
     """Give the floating profit at a quote in minor units, swap included."""
-    worth = (bid_points * q.long_units - ask_points * q.short_units - q.cost) * q.worth
-    return (worth / bid if q.by_price != 0 else worth) + q.swap
+    moved = bid_points * q.long_units - ask_points * q.short_units - q.cost
+    return worth_of(moved, q.worth, q.by_price, bid) + q.swap
 
 
 @inlined(_f8(standing_type, _f8, _f8))
