@@ -177,7 +177,7 @@ def test_best_surface_and_pictures() -> None:
 
 
 def test_an_interruption_keeps_what_is_done_and_the_next_sweep_goes_on_from_there(tmp_path: Path) -> None:
-    ticks, grid = walk(300_000), {"fast": range(3, 103), "slow": [120, 130]}
+    ticks, grid = walk(600_000), {"fast": range(3, 103), "slow": [120, 130]}
     whole = sweep(ma_cross, ticks, grid, progress=False, threads=1)
     file = tmp_path / "rows.npz"
     part = sweep(ma_cross, ticks, grid, progress=False, threads=1, resume=file, quota=ImpatientQuota(1e9))
