@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import structlog
+
 from kernel_lib.errors import Misconfigured
 from kernel_lib.market.instrument import Instrument
 from mt5_feed.agent_config import AgentConfig
+from mt5_feed.contract import contract_of
 from mt5_feed.terminal import Terminal, open_terminal
 
 __all__ = ["read_instruments", "start_terminal"]
+
+_log = structlog.get_logger("agent")
 
 
 def start_terminal(config: AgentConfig, folder: Path) -> Terminal:
@@ -43,25 +48,23 @@ def start_terminal(config: AgentConfig, folder: Path) -> Terminal:
 def read_instruments(terminal: Terminal, symbols: Iterable[str]) -> list[Instrument]:
     """Put the symbols into the market watch (others do not tick) and read their contracts.
 
+    What of a contract books will count otherwise than the broker is logged, ``contract_not_carried``, with the reason.
+
     Raises
     ------
     Misconfigured
         The terminal does not know a symbol.
     """
+    account = terminal.account_info()
+    currency = str(account.currency) if account is not None else ""
     found: list[Instrument] = []
     for symbol in symbols:
         info = terminal.symbol_info(symbol) if terminal.symbol_select(symbol, True) else None
         if info is None:
             code, text = terminal.last_error()
             raise Misconfigured(f"the terminal must know the symbol {symbol!r}, it does not: {code} {text}")
-        found.append(
-            Instrument(
-                symbol=symbol, digits=int(info.digits), point=float(info.point), tick_size=float(info.trade_tick_size),
-                contract_size=float(info.trade_contract_size), lot_step=float(info.volume_step),
-                min_lots=float(info.volume_min), max_lots=float(info.volume_max),
-                currency_base=str(info.currency_base), currency_profit=str(info.currency_profit),
-                swap_long_points=float(info.swap_long), swap_short_points=float(info.swap_short),
-                stops_level_points=int(info.trade_stops_level),
-            )
-        )  # fmt: skip
+        contract, left_out = contract_of(info, currency)
+        for reason in left_out:
+            _log.warning("contract_not_carried", symbol=symbol, reason=reason)
+        found.append(contract)
     return found

@@ -145,13 +145,19 @@ class Book:
         """Profit in account currency of closing ``lots`` at ``price``."""
         contract = self.contracts[position.symbol]
         profit = (price - position.price) * position.side * lots * contract.contract_size
-        return profit / price if contract.currency_base == self.currency else profit
+        ours = contract.currency_profit in ("", self.currency)
+        return profit / price if contract.currency_base == self.currency and not ours else profit
 
     def margin_of(self, symbol: str, lots: float, price: float) -> float:
-        """Margin in account currency that ``lots`` bind."""
+        """Margin in account currency that ``lots`` bind: of a pair its base, of anything else times its price.
+
+        By MetaTrader 5's SYMBOL_CALC_MODE_FOREX and _CFDLEVERAGE, as
+        :func:`~kernel_lib.trading.account.make_rules` counts it.
+        """
         contract = self.contracts[symbol]
         worth = lots * contract.contract_size / self.leverage
-        return worth if contract.currency_base == self.currency else worth * price
+        of_base = contract.currency_base == self.currency != contract.currency_profit
+        return worth if of_base else worth * price
 
     def save(self) -> None:
         if self._path is not None:

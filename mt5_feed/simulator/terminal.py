@@ -128,6 +128,7 @@ class SimulatedTerminal(Constants):
         contract = self.contracts[symbol]
         last = self.market.last(symbol)
         execution = self.SYMBOL_TRADE_EXECUTION_INSTANT if self.config.instant else self.SYMBOL_TRADE_EXECUTION_MARKET
+        own = contract.currency_base in ("", contract.currency_profit)
         known = {
             "select": symbol in self._selected, "visible": symbol in self._selected, "digits": contract.digits,
             "time": self._server_ms(int(last["time_ns"])) // 1000 if last is not None else 0, "spread_float": True,
@@ -138,8 +139,10 @@ class SimulatedTerminal(Constants):
             "trade_tick_size": contract.tick_size, "trade_contract_size": contract.contract_size,
             "volume_min": contract.min_lots, "volume_max": contract.max_lots, "volume_step": contract.lot_step,
             "swap_long": contract.swap_long_points, "swap_short": contract.swap_short_points, "swap_mode": 1,
+            "swap_rollover3days": 3, "trade_calc_mode": 4 if own else 0,  # CFDLEVERAGE, FOREX
             "currency_base": contract.currency_base, "currency_profit": contract.currency_profit,
-            "currency_margin": contract.currency_base, "name": symbol, "path": f"Forex\\{symbol}",
+            "currency_margin": contract.currency_profit if own else contract.currency_base, "name": symbol,
+            "path": f"Forex\\{symbol}",
         }  # fmt: skip
         texts = (
             "basis", "category", "currency_base", "currency_profit", "currency_margin", "bank", "description",
