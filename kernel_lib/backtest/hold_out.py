@@ -9,6 +9,9 @@ pass            better than that luck with 95 percent, after costs
 fail            no profit after costs
 inconclusive    between them; fewer than thirty trades; or it did not run well
 ==============  ==============================================================
+
+Commission, slippage, latency and swap are those of the author's passport, which may be low or none. The reason says so,
+and whoever approves finds them in the passport.
 """
 
 import math
@@ -24,6 +27,8 @@ from kernel_lib.trading.record import Kind
 __all__ = ["Verdict", "stopped_verdict", "verdict_on"]
 
 _LEAST_TRADES = 30
+#: Costs, contract and account of the run are those that the author put into the passport, and a verdict says so.
+_COSTS = "after the costs that the author's passport states"
 _TRADES = (0, 1, 30, 100, 300, 1000)
 _SHARPES = (-1.0, 0.0, 1.0, 2.0, 3.0)
 #: Why a run ended early, and what is said of it: never words of the strategy's own.
@@ -46,7 +51,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reason : str
         One sentence of the platform's.
     profit : str
-        ``"+"``, ``"-"``, ``"0"`` after costs; ``"?"`` where the run did not end well, as for the others.
+        ``"+"``, ``"-"``, ``"0"`` after the passport's costs; ``"?"`` where the run did not end well, as for the others.
     sharpe, trades : str
         Bands: ``"0 to 1"``, ``"100 to 299"``.
     days : int
@@ -88,11 +93,13 @@ def verdict_on(run: Run, n_looks: int) -> Verdict:
     if n_trades < _LEAST_TRADES:
         return Verdict(verdict="inconclusive", reason="fewer than thirty closed trades say little", **told)
     if profit <= 0:
-        return Verdict(verdict="fail", reason="no profit after costs on data that nobody had seen", **told)
+        return Verdict(verdict="fail", reason=f"no profit {_COSTS}, on data that nobody had seen", **told)
     if honesty.deflated_sharpe >= 0.95:
         luck = "the luck of one look" if n_looks == 1 else f"the best luck of {n_looks} looks"
-        return Verdict(verdict="pass", reason=f"better than {luck} with a probability of 95 % or more", **told)
-    return Verdict(verdict="inconclusive", reason="a profit that is not told from luck", **told)
+        return Verdict(
+            verdict="pass", reason=f"better than {luck} with a probability of 95 % or more, {_COSTS}", **told
+        )
+    return Verdict(verdict="inconclusive", reason=f"a profit {_COSTS}, which is not told from luck", **told)
 
 
 def stopped_verdict(why: str) -> Verdict:

@@ -24,7 +24,8 @@ PASSPORT = {
 }  # fmt: skip
 TRIALS = {"hypothesis": "fade", "n_trials": 1204, "n_runs": 1310, "n_on_instrument": 4801}
 LOOK = {
-    "verdict": "pass", "reason": "better than the best luck of 3 looks with a probability of 95 % or more",
+    "verdict": "pass", "reason": "better than the best luck of 3 looks with a probability of 95 % or more, "
+    "after the costs that the author's passport states",
     "profit": "+", "sharpe": "1 to 2", "trades": "100 to 299", "days": 73, "n_look": 3, "watched_days": 2,
 }  # fmt: skip
 IDENTICAL = "identical; 3,000 ticks, 20 orders of EURUSD, 2019-02-04 to 2019-02-04"
@@ -143,7 +144,8 @@ def test_a_claim_is_called_a_claim_and_a_gap_a_gap(approver: Approver) -> None:
     approver.open({"parity": f"unsigned, the author's claim: {IDENTICAL}"} | NOT_RUN, {"trials": TRIALS})
     assert approver.tags()[2] == "author\u2019s claim"
     gap = "signed by the platform: gap, fill: tick 7 was dearer; 3,000 ticks of EURUSD"
-    fail = LOOK | {"verdict": "fail", "reason": "no profit after costs on data that nobody had seen", "profit": "-"}
+    reason = "no profit after the costs that the author's passport states, on data that nobody had seen"
+    fail = LOOK | {"verdict": "fail", "reason": reason, "profit": "-"}
     approver.open({"parity, by the platform": gap}, {"trials": TRIALS, "hold_out": fail})
     assert approver.tags()[1:] == ["fail", "signed: a gap"]
     idle = f"signed by the platform: {IDENTICAL}; worth little: nothing was ordered"

@@ -40,8 +40,9 @@ STEADY = np.tile([0.004, -0.001], 30)
 def test_a_steady_profit_passes_and_the_figures_are_coarse() -> None:
     verdict = verdict_on(run_of(STEADY, 120), 1)
     assert verdict == Verdict(
-        verdict="pass", reason="better than the luck of one look with a probability of 95 % or more", profit="+",
-        sharpe="above 3", trades="100 to 299", days=59,
+        verdict="pass", profit="+", sharpe="above 3", trades="100 to 299", days=59,
+        reason="better than the luck of one look with a probability of 95 % or more, after the costs that the author's "
+        "passport states",
     )  # fmt: skip
 
 
@@ -63,7 +64,17 @@ def test_each_look_at_the_same_hold_out_asks_for_more() -> None:
     assert not bars[100]
     for n_looks, passes in bars.items():
         assert (verdict_on(run, n_looks).verdict == "pass") == passes, n_looks
-    assert verdict_on(run, 100).reason == "a profit that is not told from luck"
+    assert verdict_on(run, 100).reason == (
+        "a profit after the costs that the author's passport states, which is not told from luck"
+    )
+
+
+def test_every_verdict_on_money_says_whose_costs_it_is_after() -> None:
+    lucky = np.tile([0.005, -0.003], 40) + 1e-4
+    told = [verdict_on(run_of(returns, 500), n) for returns, n in ((STEADY, 1), (-STEADY, 1), (lucky, 100))]
+    assert [each.verdict for each in told] == ["pass", "fail", "inconclusive"]
+    for each in told:
+        assert "after the costs that the author's passport states" in each.reason
 
 
 def test_near_runs_are_told_in_the_same_words() -> None:
