@@ -74,7 +74,8 @@ def _install() -> None:
     if os.environ.get("NUMBA_CACHE_DIR"):
         return
     target = cache_dir()
-    if not target.exists():
+    # Empty is as good as absent: preparing the installation makes one, before anything is prepared.
+    if not target.exists() or not any(target.iterdir()):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             prepared = prepared_dir()
