@@ -29,6 +29,10 @@ def aim(book: Book, units: int, stop: int = 0, take: int = 0, target: float | No
     book.on_target(float(np.sign(units)) if target is None else target, units, stop, take, int(Status.DECIDED))
 
 
+def only(rows: np.ndarray, kind: Kind) -> np.ndarray:
+    return rows[rows["kind"] == int(kind)]
+
+
 def kinds(rows: np.ndarray) -> list[str]:
     return [Kind(int(row["kind"])).name for row in rows]
 
