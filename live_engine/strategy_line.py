@@ -20,7 +20,7 @@ __all__ = ["LONGEST_FRAME", "NOWHERE", "Line", "Place", "keep_to", "open_line"]
 
 #: No processor in particular.
 NOWHERE = 255
-#: Bytes that are one packet, of :data:`select.PIPE_BUF`.
+#: The most bytes that the kernel keeps together as one packet.
 LONGEST_FRAME = 4096
 _ROOM_BYTES = 1 << 20
 _LOOK_S = 0.1
