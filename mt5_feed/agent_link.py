@@ -112,7 +112,9 @@ class AgentLink:
                 await self._receive_forever(connection)
             finally:
                 sender.cancel()
-                await asyncio.gather(sender, return_exceptions=True)
+                (ended,) = await asyncio.gather(sender, return_exceptions=True)
+            if isinstance(ended, Exception):  # a fault of ours: to be seen, not dialled over for ever
+                raise ended
 
     async def _receive_forever(self, connection: ClientConnection) -> None:
         async for frame in connection:

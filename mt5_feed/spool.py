@@ -141,9 +141,9 @@ class Spool:
                         continue
                     path, offset = segment.path, 0
                     file = path.open("rb")
-                segment = next(each for each in self._segments if each.path == path)
-                if offset >= segment.n_bytes:
-                    if segment is self._segments[-1]:
+                segment = next((each for each in self._segments if each.path == path), None)
+                if segment is None or offset >= segment.n_bytes:
+                    if segment is not None and segment is self._segments[-1]:
                         yield None
                     else:
                         path = None

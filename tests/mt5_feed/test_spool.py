@@ -84,6 +84,21 @@ def test_a_torn_tail_is_cut_off_wherever_the_crash_came(tmp_path_factory, payloa
     again.close()
 
 
+def test_a_reader_goes_on_when_the_segment_it_has_read_is_forgotten(tmp_path: Path) -> None:
+    spool = _spool(tmp_path, segment_bytes=200)
+    reader = spool.read(0)
+    for at in range(1, 50):
+        spool.append(b"x" * 60)  # a new segment now and then, and all before it is acknowledged
+        record = next(reader)
+        assert record is not None
+        assert record.first == at
+        assert next(reader) is None
+        spool.ack(at)
+    assert len(list(tmp_path.glob("*.seg"))) == 1
+    reader.close()
+    spool.close()
+
+
 @pytest.mark.parametrize("left", [0, 10, 23])
 def test_a_crash_while_a_segment_begins_keeps_the_state_of_the_one_before(tmp_path: Path, left: int) -> None:
     spool = _spool(tmp_path, segment_bytes=100)
