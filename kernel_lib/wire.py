@@ -120,13 +120,17 @@ class OrderIntent(_Message, frozen=True, tag="intent"):
     """+1 buy, -1 sell."""
     lots: float
     position: int = 0
-    """Ticket to close (hedging accounts), 0 to open."""
+    """Identifier of the position to close (hedging accounts), 0 to open."""
     stop_loss: float = 0.0
     take_profit: float = 0.0
     deviation_points: int = 20
     sent_ns: int = 0
     expires_ns: int = 0
     """After this instant the agent refuses to send it, and says so."""
+    hedging: bool | None = None
+    """The kind of account that the strategy was approved for; the agent refuses at another. None: any."""
+    again: bool = False
+    """Set by the bridge: it may have been handed to an agent of this name before, so look before sending."""
 
 
 class Report(_Message, frozen=True, tag="report"):
@@ -145,6 +149,7 @@ class Report(_Message, frozen=True, tag="report"):
     lots: float = 0.0
     price: float = 0.0
     position: int = 0
+    """The position's identifier, which never changes; its ticket may."""
     deal: int = 0
     commission: float = 0.0
     swap: float = 0.0
@@ -157,10 +162,10 @@ class Report(_Message, frozen=True, tag="report"):
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One open position as the broker sees it."""
+    """One open position as the broker sees it, whoever opened it and in whatever symbol."""
 
     ticket: int
-    symbol: Name
+    symbol: Text
     side: int
     lots: float
     price: float

@@ -110,6 +110,7 @@ class Intents:
                 take_profit=row[_TAKE] / self._points_a_unit,
                 sent_ns=now_ns,
                 expires_ns=now_ns + _LIFETIME_NS,
+                hedging=self._hedging,
             )
             for row in _ROW.iter_unpack(rows)
             if row[_KIND] == _ORDER

@@ -33,6 +33,7 @@ __all__ = ["Agent", "main"]
 
 _SYNC_S = 1.0
 _RECONCILE_S = 0.1
+_RECONCILE_OPEN_S = 0.02
 _SIMULATED_BACKLOG = 1 << 18
 log = structlog.get_logger("agent")
 
@@ -56,6 +57,11 @@ class Agent:
         self.config = config
         self.terminal = terminal
         simulated = bool(config.simulate)
+        account = terminal.account_info()
+        if account is None:
+            code, text = terminal.last_error()
+            raise Transient(f"the terminal must be logged in to an account, it told none: {code} {text}")
+        self._login = int(account.login)
         self.instruments: list[Instrument] = read_instruments(terminal, config.symbols)
         self.ticks = TickFeed(
             terminal, config.name, config.symbols, config.server_zone, spool / "ticks", block_ticks=config.block_ticks,
@@ -63,12 +69,11 @@ class Agent:
         )  # fmt: skip
         self.orders = OrderDesk(
             terminal, config.name, config.server_zone, spool / "reports", server_ms=lambda: self.ticks.server_ms,
-            config=OrderDeskConfig(), spool=SpoolConfig(max_bytes=config.spool_bytes),
+            config=OrderDeskConfig(), spool=SpoolConfig(max_bytes=config.spool_bytes), login=self._login,
         )  # fmt: skip
         self.link = AgentLink(config.bridge, token, self._hello, self.ticks, self.orders, self._execute)
         self._account_changed = True
         self._simulated = simulated
-        self._login = terminal.account_info().login
 
     async def run(self) -> None:
         """Work until cancelled, or until the recording has ended where that is asked for."""
@@ -96,8 +101,8 @@ class Agent:
             if n_ticks:
                 self.link.wake()
             now_s = time.monotonic()
-            if now_s >= reconcile_at or self.orders.n_open:
-                reconcile_at = now_s + _RECONCILE_S
+            if now_s >= reconcile_at:
+                reconcile_at = now_s + (_RECONCILE_OPEN_S if self.orders.n_open else _RECONCILE_S)
                 self._reconcile()
             if now_s >= state_at or self._account_changed:
                 state_at = now_s + self.config.account_s
@@ -122,9 +127,11 @@ class Agent:
         try:
             self.orders.receive(intent)
         except SpoolFull as error:
-            # Either nothing was sent and the bridge offers the intent again, or it is found again by its key.
+            # Nothing was sent, and the bridge offers it again to the next connection; or it is found by its key.
             log.error("order_not_written", key=intent.key, reason=str(error))
-        self._account_changed = True
+            raise EOFError("an order could not be written down") from error
+        finally:
+            self._account_changed = True
 
     def _reconcile(self) -> None:
         before = self.orders.lane.last

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import redis.asyncio as redis
 import structlog
 from redis.asyncio.client import Pipeline
@@ -126,12 +127,15 @@ class IntentCourier:
             kept = {entry: _SENT + encode(intent)}
             await self._client.hset(self._streams.intents_open, mapping=kept)  # type: ignore[arg-type]
             self._waiting.discard(entry)
-        await self._send(entry, link)
+            await self._send(entry, link)
+        else:
+            await self._send(entry, link, again=True)
 
-    async def _send(self, entry: bytes, link: Send) -> None:
+    async def _send(self, entry: bytes, link: Send, *, again: bool = False) -> None:
         # A link that breaks here is ending its session; the intent stays open for the next one.
         with contextlib.suppress(OSError, EOFError):
-            await link(encode(self._open[entry]))
+            intent = self._open[entry]
+            await link(encode(msgspec.structs.replace(intent, again=True) if again else intent))
             self._metrics.intents.labels("sent").inc()
 
     async def _expire_forever(self) -> None:

@@ -43,8 +43,16 @@ def build_request(terminal: Terminal, intent: OrderIntent) -> dict[str, Any]:
         "type_filling": choose_filling(terminal, info),
     }
     if intent.position:
-        request["position"] = int(intent.position)
+        request["position"] = _ticket_of(terminal, intent.position)
     return request
+
+
+def _ticket_of(terminal: Terminal, identifier: int) -> int:
+    """What closes a position is its ticket, which the broker may change; we know it by its identifier."""
+    for held in terminal.positions_get() or ():
+        if held.identifier == identifier:
+            return int(held.ticket)
+    return int(identifier)
 
 
 def choose_filling(terminal: Terminal, info: Any) -> int:

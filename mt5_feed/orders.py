@@ -1,14 +1,14 @@
 """Executes order intents at the terminal: each key at most once, whatever breaks in between.
 
-The terminal has no order id of ours, so the key travels in the order's comment. Before an order leaves, its intent is
-written to disk; when the answer is lost, the order is looked for by key among the account's deals and orders, and is
-never simply sent again. Reports, dispatched intents and the last deal seen live in one log, so a crash cannot keep
-one and lose the other.
+Before an order leaves, its intent is written to disk; when the answer is lost, the order is looked for among the
+account's deals and orders (:mod:`mt5_feed.order_search`), and is never simply sent again. That it never arrived is
+said only after the terminal, connected all the while, has shown no trace of it for some time. Reports, dispatched
+intents and the last deal seen live in one log, so a crash cannot keep one and lose the other.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,21 @@ import structlog
 from kernel_lib.errors import BadData
 from kernel_lib.wire import OrderIntent, Report, decode, encode
 from mt5_feed.lane import Lane
+from mt5_feed.order_answer import Meaning, meaning_of
 from mt5_feed.order_request import build_request
-from mt5_feed.server_time import server_ms_to_utc_ns
+from mt5_feed.order_search import OpenOrder, is_trade, key_of, own_deals, own_order
+from mt5_feed.server_time import server_ms_to_utc_ns, utc_ns_to_server_ms
 from mt5_feed.spool import ITEM, Record, SpoolConfig
 from mt5_feed.terminal import Terminal
 
 __all__ = ["OrderDesk", "OrderDeskConfig"]
 
-_DONE, _PARTIAL, _PLACED = 10009, 10010, 10008
-_ASK_AGAIN = (10004, 10020)
-_OUTCOME_UNKNOWN = (10011, 10012, 10031)
-_REFUSED = frozenset(
-    (10006, 10007, 10013, 10014, 10015, 10016, 10017, 10018, 10019, 10021, 10022, 10023, 10024, 10025, 10026, 10027,
-     10028, 10029, 10030, 10032, 10033, 10034, 10035, 10036, 10038, 10039, 10040, 10041, 10042, 10043, 10044, 10045,
-     10046, 10004, 10020)
-)  # fmt: skip
-_NOT_DELIVERED = (-2, -8, -10003, -10004)
+_DONE = 10009
 _ENTRY_IN = 0
-_KEPT_KEYS = 20_000
-_TWO_DAYS_S = 2 * 86_400
+_ENDED = {2: "cancelled", 5: "rejected", 6: "expired"}
+_KEPT = 20_000
+_TWO_DAYS_MS = 2 * 86_400_000
+_OWED_S = 30.0
 log = structlog.get_logger("agent.orders")
 
 
@@ -48,16 +44,12 @@ class OrderDeskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     requotes : int
         How often a requoted order is asked again at the new price.
     reconcile_s : float
-        How long an order with unknown outcome is looked for before it counts as never arrived.
+        How long an order with unknown outcome is looked for, at a terminal that is connected, before it counts as
+        never arrived.
     """
 
     requotes: int = 2
     reconcile_s: float = 5.0
-
-
-class _Open(msgspec.Struct, frozen=True):
-    intent: OrderIntent
-    since_s: float
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -65,6 +57,9 @@ class _State(msgspec.Struct, frozen=True):
     open: list[bytes]
     last_deal: int
     keys: dict[int, str]
+    orders: dict[str, tuple[int, int, bool, float]] = {}
+    """Of the open ones: newest deal before it, ticket, whether it was answered, lots filled."""
+    told: list[int] = []
 
 
 class OrderDesk:
@@ -73,13 +68,17 @@ class OrderDesk:
     Parameters
     ----------
     server_ms : callable
-        Newest server time known, milliseconds.
+        Newest server time known, milliseconds; 0 before the first tick.
+    login : int
+        The account that these orders are for; 0: whichever the terminal is on.
+    now_ns : callable
+        The platform's clock, UTC: what an intent's end is held against.
     """
 
     def __init__(
         self, terminal: Terminal, agent: str, zone: str, folder: Path, *, server_ms: Callable[[], int],
         config: OrderDeskConfig, spool: SpoolConfig, now_ns: Callable[[], int] = time.time_ns,
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic_s: Callable[[], float] = time.monotonic, login: int = 0,
     ) -> None:  # fmt: skip
         self._terminal = terminal
         self._agent = agent
@@ -88,10 +87,14 @@ class OrderDesk:
         self._config = config
         self._now_ns = now_ns
         self._monotonic_s = monotonic_s
+        self._login = login
         self._known: dict[str, None] = {}
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, OpenOrder] = {}
         self._keys: dict[int, str] = {}
+        self._told: dict[int, None] = {}
+        self._seen: set[int] = set()
         self._last_deal: int | None = None
+        self._connected_s: float | None = None
         self.lane = Lane("reports", folder, self._state, spool)
         self.lane.recover(self._restore, self._replay)
 
@@ -106,36 +109,57 @@ class OrderDesk:
             log.info("key_known", key=intent.key)
             return
         reason = self._objection(intent)
+        if not reason and not self._begun():
+            reason = "the terminal must show its deals before an order is sent, it did not"
         if reason:
             self._report(intent, "rejected", reason=reason)
             return
         # On disk before it leaves: after a crash we know that it may have been sent.
         self.lane.note(encode(intent))
         self._remember(intent.key)
-        self._open[intent.key] = _Open(intent, self._monotonic_s())
-        self._dispatch(intent)
+        each = self._open[intent.key] = OpenOrder(intent, self._monotonic_s(), self._last_deal or 0)
+        if intent.again and self._trace(each):
+            self._report(intent, "unknown", reason="it was handed over before, and the broker has a trace of it")
+        else:
+            self._dispatch(each)
 
     def reconcile(self) -> None:
         """Look for orders with unknown outcome, and for positions that the server or a person closed."""
         deals = self._recent_deals()
-        if deals is None:
+        if deals is None or not self._begun(deals):
+            self._connected_s = None
             return
-        if self._last_deal is None:
-            self._last_deal = max((each.ticket for each in deals), default=0)
-            self.lane.note(b"deal %d" % self._last_deal)
-        for key, each in list(self._open.items()):
-            self._settle(key, each, deals)
+        assert self._last_deal is not None
+        if not self._seen:
+            self._seen = {int(each.ticket) for each in deals if each.ticket <= self._last_deal}
+        if self._open:
+            self._look_at_connection()
+            for each in list(self._open.values()):
+                self._settle(each, deals)
         for deal in sorted(deals, key=lambda each: int(each.ticket)):
-            if deal.ticket > self._last_deal:
-                if deal.entry != _ENTRY_IN and _key_of(deal.comment) not in self._known:
-                    self._report_closed(deal)
-                self._last_deal = int(deal.ticket)
+            # Not by number alone: a deal may show later than one with a higher number.
+            if deal.ticket not in self._seen:
+                self._take_up(deal)
+                self._seen.add(int(deal.ticket))
+                self._last_deal = max(self._last_deal, int(deal.ticket))
+        if len(self._seen) > _KEPT:
+            self._seen.intersection_update(int(each.ticket) for each in deals)
 
     def message(self, number: int, record: Record) -> Report:
         """The wire form of a spooled report."""
         report = decode(record.payload)
         assert isinstance(report, Report)
         return msgspec.structs.replace(report, seq=number)
+
+    def _begun(self, deals: tuple[Any, ...] | None = None) -> bool:
+        """Know the newest deal of before our time, once: what comes after it is looked at."""
+        if self._last_deal is None:
+            deals = self._recent_deals() if deals is None else deals
+            if deals is None:
+                return False
+            self._last_deal = max((int(each.ticket) for each in deals), default=0)
+            self.lane.note(b"deal %d" % self._last_deal)
+        return True
 
     def _objection(self, intent: OrderIntent) -> str:
         if intent.agent != self._agent:
@@ -144,96 +168,185 @@ class OrderDesk:
             return f"a key must have at most 16 characters, it had {len(intent.key)}"
         if intent.side not in (1, -1) or not (math.isfinite(intent.lots) and intent.lots > 0):
             return f"an order must buy (+1) or sell (-1) a positive number of lots, it was {intent.side} {intent.lots}"
+        if not (math.isfinite(intent.stop_loss) and math.isfinite(intent.take_profit)):
+            return f"stops must be prices or 0, they were {intent.stop_loss} and {intent.take_profit}"
         if 0 < intent.expires_ns <= self._now_ns():
             return "the intent expired before it reached the terminal; it was never sent"
         if not 0 <= intent.magic < 2**63:
             return f"magic must be a whole number from 0 to 2**63 - 1, it was {intent.magic}"
+        return self._objection_of_account(intent)
+
+    def _objection_of_account(self, intent: OrderIntent) -> str:
+        # Asked before each order: somebody may have switched the terminal to another account a moment ago.
+        account = self._terminal.account_info()
+        if account is None:
+            code, text = self._terminal.last_error()
+            return f"the terminal must answer before an order is sent, it did not: {code} {text}"
+        if self._login and account.login != self._login:
+            return f"the terminal must be on account {self._login}, it is on {account.login}; it was never sent"
+        hedging = account.margin_mode == self._terminal.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
+        if intent.hedging is not None and intent.hedging != hedging:
+            wanted, found = ("hedging", "netting") if intent.hedging else ("netting", "hedging")
+            return f"the strategy was approved for a {wanted} account, the terminal's is {found}; it was never sent"
         return ""
 
-    def _dispatch(self, intent: OrderIntent) -> None:
+    def _dispatch(self, each: OpenOrder) -> None:
+        intent = each.intent
         for attempt in range(self._config.requotes + 1):
             try:
                 request = build_request(self._terminal, intent)
             except BadData as error:
-                self._finish(intent, "rejected", reason=str(error))
+                self._finish(intent, reason=str(error))
                 return
             result = self._terminal.order_send(request)
-            if result is None or result.retcode not in _ASK_AGAIN or attempt == self._config.requotes:
+            meaning, code, text = meaning_of(result, self._terminal.last_error())
+            expired = 0 < intent.expires_ns <= self._now_ns()
+            if meaning is not Meaning.AGAIN or attempt == self._config.requotes or expired:
                 break
-        if result is None:
-            code, text = self._terminal.last_error()
-            if code in _NOT_DELIVERED:
-                self._finish(intent, "rejected", retcode=code, reason=f"not delivered: {code} {text}")
-            else:
+        if meaning in (Meaning.AGAIN, Meaning.REFUSED):
+            self._finish(intent, retcode=code, reason=text)
+            return
+        if result is not None and result.order:
+            each.ticket = int(result.order)
+        each.answered = meaning is not Meaning.UNKNOWN
+        if meaning is Meaning.DONE and each.ticket:
+            deals = self._terminal.history_deals_get(ticket=each.ticket) or ()
+            if self._fill_from(each, deals, code) and not each.left:
+                del self._open[intent.key]
+                return
+        self._note(each)
+        self._look_at_connection()
+        if not each.filled:
+            self._report(intent, "unknown" if meaning is Meaning.UNKNOWN else "accepted", retcode=code, reason=text)
+
+    def _settle(self, each: OpenOrder, deals: tuple[Any, ...]) -> None:
+        intent = each.intent
+        self._fill_from(each, own_deals(each, (one for one in deals if one.ticket not in self._told), self._known))
+        if not each.left:
+            del self._open[intent.key]
+            return
+        waited_s = self._monotonic_s() - each.since_s
+        working = self._terminal.orders_get()
+        if working is None:
+            return
+        if (waiting := own_order(each, working)) is not None:
+            self._found(each, waiting)
+            return
+        ended = self._ended(each)
+        if ended is not None:
+            self._found(each, ended)
+        if ended is not None and each.filled >= round(ended.volume_initial - ended.volume_current, 8):
+            self._finish(intent, reason=_end_of(each, _ENDED.get(int(ended.state), "ended")))
+        elif each.answered or each.filled:
+            # Its deals are on their way, or it still works unseen: that nothing is shown is no answer.
+            if waited_s > _OWED_S and not each.told:
+                each.told = True
                 self._report(
-                    intent, "unknown", retcode=code, reason=f"the answer was lost ({code} {text}); looking for it"
+                    intent, "unknown", reason="the broker has it and shows neither its deals nor its end; look there"
                 )
-        elif result.retcode in (_DONE, _PARTIAL):
-            if not self._fill_from(intent, self._terminal.history_deals_get(ticket=result.order), result.retcode):
-                self._report(intent, "accepted", retcode=result.retcode, reason=str(result.comment))
-        elif result.retcode == _PLACED:
-            self._report(intent, "accepted", retcode=result.retcode, reason=str(result.comment))
-        elif result.retcode in _REFUSED:
-            self._finish(intent, "rejected", retcode=result.retcode, reason=str(result.comment))
-        else:
-            self._report(
-                intent, "unknown", retcode=result.retcode, reason=f"{result.comment}; looking for it by its key"
-            )
+        elif self._is_sure(each) and not self._trace(each):
+            self._finish(intent, reason="the broker has no trace of it: it never arrived")
 
-    def _settle(self, key: str, each: _Open, deals: tuple[Any, ...]) -> None:
-        mine = [deal for deal in deals if _key_of(deal.comment) == key and deal.magic == each.intent.magic]
-        if self._fill_from(each.intent, mine, _DONE):
-            return
-        if self._monotonic_s() - each.since_s < self._config.reconcile_s:
-            return
-        waiting = self._terminal.orders_get()
+    def _ended(self, each: OpenOrder) -> Any:
+        """Give the order's record once it has ended, or None."""
+        if each.ticket:
+            return own_order(each, self._terminal.history_orders_get(ticket=each.ticket) or ())
+        return own_order(each, self._terminal.history_orders_get(*self._range()) or ())
+
+    def _found(self, each: OpenOrder, order: Any) -> None:
+        if not each.ticket:
+            each.ticket, each.answered = int(order.ticket), True
+            self._note(each)
+
+    def _note(self, each: OpenOrder) -> None:
+        # What is known of it must outlive this process before anybody waits for its end.
+        told = each.ticket, each.answered, each.after, each.intent.key.encode()
+        self.lane.note(b"order %d %d %d %s" % told)
+
+    def _trace(self, each: OpenOrder) -> bool:
+        """Whether the broker shows anything that may be it; so too where the terminal does not answer."""
+        intent, working = each.intent, self._terminal.orders_get()
+        found = (
+            working, self._terminal.positions_get(), self._recent_deals(),
+            self._terminal.history_orders_get(*self._range()),
+        )  # fmt: skip
+        if any(rows is None or any(key_of(row.comment) == intent.key for row in rows) for rows in found):
+            return True
+        # An order that still works may have lost its key.
+        return any(row.magic == intent.magic and row.symbol == intent.symbol for row in working or ())
+
+    def _look_at_connection(self) -> None:
         info = self._terminal.terminal_info()
-        if waiting is None or info is None or not info.connected or any(_key_of(one.comment) == key for one in waiting):
-            return
-        self._finish(each.intent, "rejected", reason="the broker has no trace of it: it never arrived")
+        if info is None or not info.connected:
+            self._connected_s = None
+        elif self._connected_s is None:
+            self._connected_s = self._monotonic_s()
 
-    def _fill_from(self, intent: OrderIntent, deals: Any, retcode: int) -> bool:
-        if not deals:
+    def _is_sure(self, each: OpenOrder) -> bool:
+        """Looked for long enough, at a terminal that was connected from then on: history comes after the link."""
+        if self._connected_s is None:
             return False
-        for deal in deals:
-            self._keys[int(deal.position_id)] = intent.key
-            self._append(
-                Report(
-                    agent=self._agent, seq=1, kind="filled", key=intent.key, time_ns=self._utc_ns(deal.time_msc),
-                    symbol=str(deal.symbol), magic=intent.magic, side=intent.side, lots=float(deal.volume),
-                    price=float(deal.price), position=self._ticket_of(deal), deal=int(deal.ticket),
-                    commission=float(deal.commission), swap=float(deal.swap), profit=float(deal.profit),
-                    retcode=retcode,
-                )
-            )  # fmt: skip
-        self._open.pop(intent.key, None)
-        return True
+        return self._monotonic_s() - max(each.since_s, self._connected_s) >= self._config.reconcile_s
 
-    def _ticket_of(self, deal: Any) -> int:
-        """The position's ticket, which is what closes it; on a netting account it may change, the identifier not."""
-        for held in self._terminal.positions_get() or ():
-            if held.identifier == deal.position_id:
-                return int(held.ticket)
-        return int(deal.position_id)
+    def _fill_from(self, each: OpenOrder, deals: Iterable[Any], retcode: int = _DONE) -> bool:
+        found = False
+        for deal in deals:
+            if deal.ticket not in self._told:
+                self._report_filled(each.intent, deal, retcode)
+                each.filled = round(each.filled + float(deal.volume), 8)
+                found = True
+        return found
+
+    def _take_up(self, deal: Any) -> None:
+        """Report a deal that no order of ours is waiting for: stops, a person, or one of ours given up too early."""
+        if deal.ticket in self._told or not is_trade(deal):
+            return
+        key = key_of(deal.comment)
+        if deal.entry != _ENTRY_IN:
+            self._report_closed(deal)
+        elif key in self._known:
+            log.error("late_fill", key=key, deal=int(deal.ticket), lots=float(deal.volume))
+            side = 1 if deal.type == self._terminal.ORDER_TYPE_BUY else -1
+            late = OrderIntent(
+                key=key, agent=self._agent, magic=int(deal.magic), symbol=str(deal.symbol), side=side,
+                lots=float(deal.volume),
+            )  # fmt: skip
+            self._report_filled(late, deal, _DONE)
+
+    def _report_filled(self, intent: OrderIntent, deal: Any, retcode: int) -> None:
+        self._append(self._of_deal("filled", deal, intent.key, intent.magic, retcode=retcode))
+        _keep(self._keys, int(deal.position_id), intent.key)
 
     def _report_closed(self, deal: Any) -> None:
-        self._append(
-            Report(
-                agent=self._agent, seq=1, kind="closed", key=self._keys.get(int(deal.position_id), ""),
-                time_ns=self._utc_ns(deal.time_msc), symbol=str(deal.symbol), magic=int(deal.magic),
-                side=1 if deal.type == self._terminal.ORDER_TYPE_BUY else -1, lots=float(deal.volume),
-                price=float(deal.price), position=int(deal.position_id), deal=int(deal.ticket),
-                commission=float(deal.commission), swap=float(deal.swap), profit=float(deal.profit),
-                reason=str(deal.comment) or f"reason {deal.reason}",
-            )
+        key, magic = self._opened_by(deal)
+        reason = str(deal.comment) or f"reason {deal.reason}"
+        self._append(self._of_deal("closed", deal, key, magic, reason=reason))
+
+    def _opened_by(self, deal: Any) -> tuple[str, int]:
+        """Whose position a deal closed: a person who closes one of ours leaves neither key nor magic number."""
+        key = self._keys.get(int(deal.position_id), "")
+        if key and deal.magic:
+            return key, int(deal.magic)
+        for opened in self._terminal.history_deals_get(position=int(deal.position_id)) or ():
+            if opened.entry == _ENTRY_IN and opened.magic:
+                return key, int(opened.magic)
+        return key, int(deal.magic)
+
+    def _of_deal(self, kind: str, deal: Any, key: str, magic: int, *, retcode: int = 0, reason: str = "") -> Report:
+        # The position's identifier, not its ticket: on a netting account that changes when a position turns.
+        return Report(
+            agent=self._agent, seq=1, kind=kind, key=key, time_ns=self._utc_ns(deal.time_msc), symbol=str(deal.symbol),
+            magic=magic, side=1 if deal.type == self._terminal.ORDER_TYPE_BUY else -1, lots=float(deal.volume),
+            price=float(deal.price), position=int(deal.position_id), deal=int(deal.ticket),
+            commission=float(deal.commission) + float(deal.fee), swap=float(deal.swap), profit=float(deal.profit),
+            retcode=retcode, reason=reason[:200],
         )  # fmt: skip
 
-    def _finish(self, intent: OrderIntent, kind: str, *, retcode: int = 0, reason: str) -> None:
-        self._report(intent, kind, retcode=retcode, reason=reason)
+    def _finish(self, intent: OrderIntent, *, retcode: int = 0, reason: str) -> None:
+        self._report(intent, "rejected", retcode=retcode, reason=reason)
         self._open.pop(intent.key, None)
 
     def _report(self, intent: OrderIntent, kind: str, *, retcode: int = 0, reason: str) -> None:
-        self._remember(intent.key)
         self._append(
             Report(
                 agent=self._agent, seq=1, kind=kind, key=intent.key, time_ns=self._now_ns(), symbol=intent.symbol,
@@ -241,16 +354,25 @@ class OrderDesk:
                 reason=reason[:200],
             )
         )  # fmt: skip
+        self._remember(intent.key)
 
     def _append(self, report: Report) -> None:
+        self.lane.append(encode(report), sync=True)
         log.info("report", kind=report.kind, key=report.key, symbol=report.symbol, lots=report.lots,
                  price=report.price, retcode=report.retcode, reason=report.reason)  # fmt: skip
-        self.lane.append(encode(report), sync=True)
+        if report.deal:
+            _keep(self._told, report.deal, None)
 
     def _recent_deals(self) -> tuple[Any, ...] | None:
+        return self._terminal.history_deals_get(*self._range())
+
+    def _range(self) -> tuple[int, int]:
+        """Seconds of the server's clock in which the last two days' orders lie, by the last tick and by our clock."""
+        now_ms = utc_ns_to_server_ms(self._now_ns(), self._zone)
+        tick_ms = self._server_ms() or now_ms
         # The newest deals are missed unless the end lies well ahead of the server's clock.
-        now_s = self._server_ms() // 1000
-        return self._terminal.history_deals_get(max(0, now_s - _TWO_DAYS_S), now_s + _TWO_DAYS_S)
+        low_ms, high_ms = min(now_ms, tick_ms) - _TWO_DAYS_MS, max(now_ms, tick_ms) + _TWO_DAYS_MS
+        return max(0, low_ms // 1000), high_ms // 1000
 
     def _utc_ns(self, server_ms: int) -> int:
         import numpy as np
@@ -258,47 +380,74 @@ class OrderDesk:
         return int(server_ms_to_utc_ns(np.array([server_ms], dtype=np.int64), self._zone)[0])
 
     def _remember(self, key: str) -> None:
-        self._known[key] = None
-        while len(self._known) > _KEPT_KEYS:
-            del self._known[next(iter(self._known))]
+        _keep(self._known, key, None)
 
     def _state(self) -> bytes:
         last_deal = -1 if self._last_deal is None else self._last_deal
+        opened = self._open.values()
         return msgspec.msgpack.encode(
-            _State(list(self._known), [encode(each.intent) for each in self._open.values()], last_deal, self._keys)
-        )
+            _State(
+                list(self._known), [encode(each.intent) for each in opened], last_deal, self._keys,
+                {each.intent.key: (each.after, each.ticket, each.answered, each.filled) for each in opened},
+                list(self._told),
+            )
+        )  # fmt: skip
 
     def _restore(self, kept: bytes) -> None:
         state = msgspec.msgpack.decode(kept, type=_State)
         self._known = dict.fromkeys(state.known)
         self._keys = state.keys
+        self._told = dict.fromkeys(state.told)
         self._last_deal = None if state.last_deal < 0 else state.last_deal
         for frame in state.open:
-            self._reopen(frame)
+            each = self._reopen(frame)
+            if each.intent.key in state.orders:
+                each.after, each.ticket, each.answered, each.filled = state.orders[each.intent.key]
 
     def _replay(self, record: Record) -> None:
         if record.kind == ITEM:
             report = decode(record.payload)
             assert isinstance(report, Report)
-            if report.key and report.kind != "closed":
-                self._remember(report.key)
-                if report.kind in ("filled", "rejected"):
-                    self._open.pop(report.key, None)
-            if report.kind == "filled":
-                self._keys[report.position] = report.key
-            elif report.kind == "closed":
-                self._last_deal = max(self._last_deal or 0, report.deal)
+            self._replay_report(report)
         elif record.payload.startswith(b"deal "):
             self._last_deal = int(record.payload[5:])
+        elif record.payload.startswith(b"order "):
+            ticket, answered, after, key = record.payload[6:].split(b" ", 3)
+            each = self._open.get(key.decode())
+            if each is not None:
+                each.ticket, each.answered, each.after = int(ticket), answered == b"1", int(after)
         else:
             self._reopen(record.payload)
 
-    def _reopen(self, frame: bytes) -> None:
+    def _replay_report(self, report: Report) -> None:
+        if report.deal:
+            _keep(self._told, report.deal, None)
+        if report.kind == "closed":
+            self._last_deal = max(self._last_deal or 0, report.deal)
+            return
+        self._remember(report.key)
+        each = self._open.get(report.key)
+        if report.kind == "filled":
+            _keep(self._keys, report.position, report.key)
+            if each is not None:
+                each.filled = round(each.filled + report.lots, 8)
+        if report.kind == "rejected" or (each is not None and not each.left):
+            self._open.pop(report.key, None)
+
+    def _reopen(self, frame: bytes) -> OpenOrder:
         intent = decode(frame)
         assert isinstance(intent, OrderIntent)
         self._remember(intent.key)
-        self._open[intent.key] = _Open(intent, self._monotonic_s())
+        each = self._open[intent.key] = OpenOrder(intent, self._monotonic_s(), self._last_deal or 0)
+        return each
 
 
-def _key_of(comment: Any) -> str:
-    return str(comment)[:16]
+def _end_of(each: OpenOrder, did: str) -> str:
+    ended = f"the broker {did} it"
+    return f"{ended}; {each.filled:g} of {each.intent.lots:g} lots were filled" if each.filled else ended
+
+
+def _keep(kept: dict[Any, Any], key: Any, named: Any) -> None:
+    kept[key] = named
+    while len(kept) > _KEPT:
+        del kept[next(iter(kept))]

@@ -6,9 +6,10 @@ import msgspec
 
 from kernel_lib.market.instrument import Instrument
 
-__all__ = ["Book", "Deal", "Position", "Quote"]
+__all__ = ["Book", "Deal", "Order", "Position", "Quote"]
 
-_IN, _OUT, _INOUT = 0, 1, 2
+_IN, _OUT, _INOUT, _OUT_BY = 0, 1, 2, 3
+_PLACED, _CANCELED, _PARTIAL, _FILLED, _REJECTED = 1, 2, 3, 4, 5
 _LOT_DIGITS = 8
 
 
@@ -56,6 +57,26 @@ class Deal(msgspec.Struct, frozen=True):
     comment: str
 
 
+class Order(msgspec.Struct):
+    """One order; ``left`` are the lots that no deal has filled, ``state`` is the module's ``ORDER_STATE_*``."""
+
+    ticket: int
+    time_ns: int
+    side: int
+    symbol: str
+    lots: float
+    left: float
+    magic: int
+    reason: int
+    comment: str
+    position_id: int = 0
+    state: int = _PLACED
+
+    @property
+    def working(self) -> bool:
+        return self.state in (_PLACED, _PARTIAL)
+
+
 class State(msgspec.Struct):
     """All of it, as it is kept on disk."""
 
@@ -63,6 +84,7 @@ class State(msgspec.Struct):
     next_ticket: int
     positions: list[Position]
     deals: list[Deal]
+    orders: list[Order] = []
 
 
 class Book:
@@ -92,12 +114,26 @@ class Book:
         if path is not None and path.exists():
             self.state = msgspec.json.decode(path.read_bytes(), type=State)
 
+    def place(
+        self, symbol: str, side: int, lots: float, time_ns: int, *, magic: int, comment: str, reason: int
+    ) -> Order:
+        """Take an order that no deal has filled yet; give it. Kept on disk with what comes next."""
+        order = Order(self._ticket(), time_ns, side, symbol, lots, lots, magic, reason, comment)
+        self.state.orders.append(order)
+        return order
+
+    def end(self, order: Order, *, rejected: bool = False) -> None:
+        """Cancel or reject what is left of an order."""
+        order.state = _REJECTED if rejected else _CANCELED
+        self.save()
+
     def fill(
         self, symbol: str, side: int, lots: float, price: float, time_ns: int, *, magic: int, comment: str, reason: int,
-        closes: Position | None = None, stop_loss: float = 0.0, take_profit: float = 0.0,
+        closes: Position | None = None, stop_loss: float = 0.0, take_profit: float = 0.0, of: Order | None = None,
     ) -> Deal:  # fmt: skip
-        """Book one deal at a price; give it."""
-        order = self._ticket()
+        """Book one deal at a price, of an order of its own or of one that was placed; give it."""
+        placed = of or self.place(symbol, side, lots, time_ns, magic=magic, comment=comment, reason=reason)
+        order = placed.ticket
         held = closes if closes is not None else None if self.hedging else self.position_of(symbol)
         commission = -self._commission * lots
         profit = 0.0
@@ -130,10 +166,37 @@ class Book:
             symbol=symbol, lots=lots, price=price, profit=profit, commission=commission, magic=magic, reason=reason,
             comment=comment,
         )  # fmt: skip
-        self.state.deals.append(deal)
-        self.state.balance = round(self.state.balance + profit + commission, 2)
-        self.save()
+        placed.left = round(placed.left - lots, _LOT_DIGITS)
+        placed.state = _PARTIAL if placed.left > 0 else _FILLED
+        placed.position_id = held.identifier
+        self._book(deal)
         return deal
+
+    def close_by(self, held: Position, other: Position, time_ns: int) -> Order:
+        """Close a position by an opposite one, a deal of each at the other's price; give the order."""
+        lots = min(held.lots, other.lots)
+        order = self.place(held.symbol, -held.side, lots, time_ns, magic=0, comment="", reason=0)
+        for each, against in ((held, other), (other, held)):
+            # The broker books the whole profit with the first position: the second closes at its own price.
+            price = against.price if each is held else each.price
+            profit = round(self.profit_of(each, price, lots), 2)
+            deal = Deal(
+                ticket=self._ticket(), order=order.ticket, time_ns=time_ns, side=-each.side, entry=_OUT_BY,
+                position_id=each.identifier, symbol=each.symbol, lots=lots, price=price, profit=profit, commission=0.0,
+                magic=0, reason=0, comment=f"#{each.ticket} by #{against.ticket}",
+            )  # fmt: skip
+            self._book(deal)
+        for each in (held, other):
+            each.lots = round(each.lots - lots, _LOT_DIGITS)
+        self.state.positions = [each for each in self.state.positions if each.lots > 0]
+        order.left, order.state, order.position_id = 0.0, _FILLED, held.identifier
+        self.save()
+        return order
+
+    def _book(self, deal: Deal) -> None:
+        self.state.deals.append(deal)
+        self.state.balance = round(self.state.balance + deal.profit + deal.commission, 2)
+        self.save()
 
     def position_of(self, symbol: str) -> Position | None:
         return next((each for each in self.state.positions if each.symbol == symbol), None)

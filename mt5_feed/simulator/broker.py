@@ -1,6 +1,6 @@
 """The simulated broker: checks requests as a trade server does, fills them at the market, closes by stops."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from kernel_lib.importers.server_clock import server_clock
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.tick import Ticks
-from mt5_feed.simulator.account import Book, Deal, Position, Quote
+from mt5_feed.simulator.account import Book, Deal, Order, Position, Quote
 from mt5_feed.simulator.config import SimulatorConfig
 from mt5_feed.simulator.constants import Constants, ErrorCode, Retcode
 from mt5_feed.simulator.faults import Fault, FaultScript
@@ -48,6 +48,25 @@ class Broker:
         self._config = config
         self._faults = faults
         self._request_id = 0
+        self.connected = True
+        self._later: list[tuple[int, Callable[[], object]]] = []
+        self._hidden: set[int] = set()
+
+    def look(self) -> None:
+        """Somebody looks at the account's deals: what was to come after so many looks comes."""
+        due = [do for looks, do in self._later if looks <= 1]
+        self._later = [(looks - 1, do) for looks, do in self._later if looks > 1]
+        for do in due:
+            do()
+
+    def shows(self, deal: Deal) -> bool:
+        """Whether a deal is seen already."""
+        return deal.ticket not in self._hidden
+
+    def shows_position(self, held: Position) -> bool:
+        """Whether a position is seen already: the deal that opened it is."""
+        opened = next((each for each in self._book.state.deals if each.position_id == held.identifier), None)
+        return opened is None or self.shows(opened)
 
     def send(self, request: Mapping[str, Any], selected: set[str]) -> Answer:
         """Answer one ``order_send``: a result, or None with the error."""
@@ -64,6 +83,8 @@ class Broker:
         answer = self._execute(request, selected, fault)
         if fault is not None and fault.kind == "lose_reply":
             return lost
+        if fault is not None and fault.kind == "misanswer":
+            return self._result(request, fault.retcode, "by the fault script"), _SUCCESS
         return answer, _SUCCESS
 
     def check_stops(self, symbol: str, ticks: Ticks) -> None:
@@ -104,11 +125,15 @@ class Broker:
         return round(self._book.state.balance + open_profit, 2), round(margin, 2)
 
     def _execute(self, request: Mapping[str, Any], selected: set[str], fault: Fault | None) -> OrderSendResult:
+        if not self.connected:
+            return self._result(request, Retcode.CONNECTION, "No connection")
         if not self._config.trade_allowed:
             return self._result(request, Retcode.CLIENT_DISABLES_AT, "AutoTrading disabled by client")
         symbol = request.get("symbol", "")
         contract = self._book.contracts.get(symbol)
         action = request.get("action")
+        if action == Constants.TRADE_ACTION_CLOSE_BY:
+            return self._close_by(request)
         if contract is None or action not in (Constants.TRADE_ACTION_DEAL, Constants.TRADE_ACTION_SLTP):
             return self._result(request, Retcode.INVALID, "Invalid request")
         quote = self._quote(symbol)
@@ -152,16 +177,56 @@ class Broker:
             return self._result(request, Retcode.INVALID_STOPS, "Invalid stops")
         if not self._is_paid(contract.symbol, side, lots, price, closes):
             return self._result(request, Retcode.NO_MONEY, "No money")
-        code = Retcode.DONE
-        if fault is not None and fault.kind == "partial":
-            lots = max(contract.min_lots, round(lots / 2 / contract.lot_step) * contract.lot_step)
-            code = Retcode.DONE_PARTIAL
-        deal = self._book.fill(
-            contract.symbol, side, round(lots, 8), price, self._market.now_ns, magic=int(request.get("magic", 0)),
-            comment=str(request.get("comment", ""))[:_COMMENT_LENGTH], reason=Constants.DEAL_REASON_EXPERT,
-            closes=closes, stop_loss=stop_loss, take_profit=take_profit,
+        comment = str(request.get("comment", ""))[:_COMMENT_LENGTH]
+        if fault is not None and fault.comment != "=":
+            comment = fault.comment
+        order = self._book.place(
+            contract.symbol, side, lots, self._market.now_ns, magic=int(request.get("magic", 0)), comment=comment,
+            reason=Constants.DEAL_REASON_EXPERT,
         )  # fmt: skip
-        return self._result(request, code, "Request executed", deal=deal, quote=quote)
+
+        def fill(part: float) -> Deal:
+            now = self._quote(contract.symbol) or quote
+            return self._book.fill(
+                contract.symbol, side, round(part, 8), now.ask if side > 0 else now.bid, self._market.now_ns,
+                magic=order.magic, comment=comment, reason=order.reason, closes=closes, stop_loss=stop_loss,
+                take_profit=take_profit, of=order,
+            )  # fmt: skip
+
+        kind = fault.kind if fault is not None else ""
+        looks = fault.looks if fault is not None else 0
+        half = max(contract.min_lots, round(lots / 2 / contract.lot_step) * contract.lot_step)
+        if kind == "place":
+            self._book.save()
+            self._later.append((looks, lambda: fill(lots)))
+            return self._result(request, Retcode.PLACED, "Order placed", order=order)
+        if kind == "place_reject":
+            self._book.save()
+            self._later.append((looks, lambda: self._book.end(order, rejected=True)))
+            return self._result(request, Retcode.PLACED, "Order placed", order=order)
+        if kind == "partial":
+            deal = fill(half)
+            self._book.end(order)
+            return self._result(request, Retcode.DONE_PARTIAL, "Request executed", deal=deal, quote=quote, order=order)
+        if kind == "in_parts":
+            deal = fill(half)
+            self._later.append((looks, lambda: fill(lots - half)))
+            return self._result(request, Retcode.DONE, "Request executed", deal=deal, quote=quote, order=order)
+        deal = fill(lots)
+        if kind == "hide":
+            self._hidden.add(deal.ticket)
+            self._later.append((looks, lambda: self._hidden.discard(deal.ticket)))
+        return self._result(request, Retcode.DONE, "Request executed", deal=deal, quote=quote, order=order)
+
+    def _close_by(self, request: Mapping[str, Any]) -> OrderSendResult:
+        held = self._book.position_by_ticket(int(request.get("position", 0)))
+        other = self._book.position_by_ticket(int(request.get("position_by", 0)))
+        if held is None or other is None:
+            return self._result(request, Retcode.POSITION_CLOSED, "Position doesn't exist")
+        if not self._config.hedging or held.symbol != other.symbol or held.side == other.side:
+            return self._result(request, Retcode.INVALID, "Invalid request")
+        order = self._book.close_by(held, other, self._market.now_ns)
+        return self._result(request, Retcode.DONE, "Request executed", order=order)
 
     def _change_stops(self, request: Mapping[str, Any], contract: Instrument, quote: Quote) -> OrderSendResult:
         ticket = int(request.get("position", 0))
@@ -204,11 +269,12 @@ class Broker:
         return (server_ns // _DAY_NS + 4) % 7 in (0, 6)  # 1970-01-01 was a Thursday
 
     def _result(
-        self, request: Mapping[str, Any], code: int, comment: str, deal: Deal | None = None, quote: Quote | None = None
-    ) -> OrderSendResult:
+        self, request: Mapping[str, Any], code: int, comment: str, deal: Deal | None = None, quote: Quote | None = None,
+        order: Order | None = None,
+    ) -> OrderSendResult:  # fmt: skip
         fields = {name: request.get(name, "" if name in _TEXT else 0) for name in TradeRequest._fields}
         return OrderSendResult(
-            code, deal.ticket if deal else 0, deal.order if deal else 0, deal.lots if deal else 0.0,
+            code, deal.ticket if deal else 0, order.ticket if order else 0, deal.lots if deal else 0.0,
             deal.price if deal else 0.0, quote.bid if quote else 0.0, quote.ask if quote else 0.0, comment,
             self._request_id, 0, TradeRequest(**fields),
         )  # fmt: skip

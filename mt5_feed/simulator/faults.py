@@ -16,14 +16,27 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The call it strikes, from 1.
     kind : str
         ``lose_reply`` (executed, but the answer is lost), ``lose_request`` (never arrived, and the answer is the same
-        nothing), ``retcode`` (refused with ``retcode``), ``partial`` (half of the lots is filled).
+        nothing), ``retcode`` (refused with ``retcode``), ``misanswer`` (executed, but the answer is ``retcode`` with
+        neither deal nor price, as a timeout with a fill behind it), ``partial`` (half of the lots is filled, the rest
+        cancelled), ``rewrite`` (executed, the comment replaced by ``comment``), ``hide`` (done, but neither deal nor
+        position shows yet), ``in_parts`` (done in two deals, the second shows later), ``place`` (10008, filled
+        later), ``place_reject`` (10008, rejected later).
     retcode : int
-        For ``retcode``: 10004 requote, 10006 reject, 10012 timeout, ...
+        For ``retcode`` and ``misanswer``: 10004 requote, 10006 reject, 10012 timeout, ...
+    comment : str
+        For ``rewrite`` and ``lose_reply``: what the broker writes instead; ``=`` leaves it.
+    looks : int
+        Later means: after so many looks at the account's deals.
     """
 
     nth: int
-    kind: Literal["lose_reply", "lose_request", "retcode", "partial"]
+    kind: Literal[
+        "lose_reply", "lose_request", "retcode", "misanswer", "partial", "rewrite", "hide", "in_parts", "place",
+        "place_reject",
+    ]  # fmt: skip
     retcode: int = 0
+    comment: str = "="
+    looks: int = 2
 
 
 class FaultScript:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kernel_lib.market.instrument import Instrument, instrument
 from kernel_lib.market.tick import Ticks
 from mt5_feed.server_time import utc_ns_to_server_ms
-from mt5_feed.simulator.account import Book, Deal, Position
+from mt5_feed.simulator.account import Book, Deal, Order, Position
 from mt5_feed.simulator.broker import Broker
 from mt5_feed.simulator.config import SimulatorConfig
 from mt5_feed.simulator.constants import Constants, ErrorCode
@@ -44,6 +44,13 @@ class SimulatedTerminal(Constants):
         The account.
     state_path : Path, optional
         Where the account is kept, so that it outlives the process as a broker's does.
+
+    Attributes
+    ----------
+    connected : bool
+        To the trade server; what the terminal has cached it goes on telling.
+    silent : bool
+        The pipe does not answer: every call fails until it does again.
     """
 
     def __init__(
@@ -64,11 +71,23 @@ class SimulatedTerminal(Constants):
             first_ticket=1000 + self.config.seed % 1000, path=state_path,
         )  # fmt: skip
         self.broker = Broker(self.market, self.book, self.config, FaultScript(self.config.faults))
-        self.connected = True
+        self.silent = False
         self._checked = dict.fromkeys(ticks, 0)
         self._selected: set[str] = set()
         self._initialised = False
         self._error = (ErrorCode.OK, "Success")
+
+    @property
+    def connected(self) -> bool:
+        return self.broker.connected
+
+    @connected.setter
+    def connected(self, connected: bool) -> None:
+        self.broker.connected = connected
+
+    def die(self) -> None:
+        """End the terminal's process: every call fails until somebody calls initialize."""
+        self._initialised = False
 
     @property
     def finished(self) -> bool:
@@ -76,6 +95,9 @@ class SimulatedTerminal(Constants):
         return self.market.finished
 
     def initialize(self, *args: Any, **options: Any) -> bool:
+        if self.silent:
+            self._error = (ErrorCode.IPC_TIMEOUT, "IPC timeout")
+            return False
         self._initialised = True
         self._error = (ErrorCode.OK, "Success")
         return True
@@ -179,18 +201,21 @@ class SimulatedTerminal(Constants):
         if not self._begin():
             return None
         self._close_by_stops()
-        rows = (self._position_row(each) for each in self.book.state.positions)
+        rows = (self._position_row(each) for each in self.book.state.positions if self.broker.shows_position(each))
         return tuple(row for row in rows if _matches(row, filters, ("symbol", "ticket")))
 
     def orders_get(self, **filters: Any) -> tuple[TradeOrder, ...] | None:
-        # Market orders are done at once and nothing else can be placed, so none is ever waiting.
-        return () if self._begin() else None
+        if not self._begin():
+            return None
+        rows = (self._order_row(each) for each in self.book.state.orders if each.working)
+        return tuple(row for row in rows if _matches(row, filters, ("symbol", "ticket")))
 
     def history_deals_get(self, *dates: Any, **filters: Any) -> tuple[TradeDeal, ...] | None:
         if not self._begin():
             return None
         self._close_by_stops()
-        rows = [self._deal_row(each) for each in self.book.state.deals]
+        self.broker.look()
+        rows = [self._deal_row(each) for each in self.book.state.deals if self.broker.shows(each)]
         if dates:
             low, high = _milliseconds(dates[0]), _milliseconds(dates[1])
             rows = [row for row in rows if low <= row.time_msc <= high]
@@ -201,8 +226,15 @@ class SimulatedTerminal(Constants):
         return tuple(rows)
 
     def history_orders_get(self, *dates: Any, **filters: Any) -> tuple[TradeOrder, ...] | None:
-        deals = self.history_deals_get(*dates, **filters)
-        return None if deals is None else tuple(_order_row(each) for each in deals if each.order)
+        if not self._begin():
+            return None
+        rows = [self._order_row(each) for each in self.book.state.orders if not each.working]
+        if dates:
+            low, high = _milliseconds(dates[0]), _milliseconds(dates[1])
+            rows = [row for row in rows if low <= row.time_setup_msc <= high]
+        if "position" in filters:
+            rows = [row for row in rows if row.position_id == filters["position"]]
+        return tuple(row for row in rows if _matches(row, filters, ("ticket",)))
 
     def order_send(self, request: Mapping[str, Any]) -> OrderSendResult | None:
         if not self._begin():
@@ -216,6 +248,9 @@ class SimulatedTerminal(Constants):
         """Reset the error; say no when nobody has called initialize."""
         if not self._initialised:
             self._error = (ErrorCode.NO_IPC, "No IPC connection")
+            return False
+        if self.silent:
+            self._error = (ErrorCode.IPC_TIMEOUT, "IPC timeout")
             return False
         self._error = (ErrorCode.OK, "Success")
         return True
@@ -276,6 +311,16 @@ class SimulatedTerminal(Constants):
             held.comment, "",
         )  # fmt: skip
 
+    def _order_row(self, order: Order) -> TradeOrder:
+        server_ms = self._server_ms(order.time_ns)
+        done_ms = 0 if order.working else server_ms
+        kind = self.ORDER_TYPE_BUY if order.side > 0 else self.ORDER_TYPE_SELL
+        return TradeOrder(
+            order.ticket, server_ms // 1000, server_ms, done_ms // 1000, done_ms, 0, kind, 0, 1, order.state,
+            order.magic, order.position_id, 0, order.reason, order.lots, order.left, 0.0, 0.0, 0.0, 0.0, 0.0,
+            order.symbol, order.comment, "",
+        )  # fmt: skip
+
     def _deal_row(self, deal: Deal) -> TradeDeal:
         server_ms = self._server_ms(deal.time_ns)
         kind = self.DEAL_TYPE_BUY if deal.side > 0 else self.DEAL_TYPE_SELL
@@ -283,15 +328,6 @@ class SimulatedTerminal(Constants):
             deal.ticket, deal.order, server_ms // 1000, server_ms, kind, deal.entry, deal.magic, deal.position_id,
             deal.reason, deal.lots, deal.price, deal.commission, 0.0, deal.profit, 0.0, deal.symbol, deal.comment, "",
         )  # fmt: skip
-
-
-def _order_row(deal: TradeDeal) -> TradeOrder:
-    return TradeOrder(
-        deal.order, deal.time, deal.time_msc, deal.time, deal.time_msc, 0, deal.type, 0, 1,
-        Constants.ORDER_STATE_FILLED, deal.magic, deal.position_id, 0, deal.reason,
-        deal.volume, 0.0, 0.0, 0.0, 0.0, deal.price, 0.0, deal.symbol,
-        deal.comment, "",
-    )  # fmt: skip
 
 
 def _milliseconds(date: Any) -> int:
