@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import jupytext
 from tornado import httpserver, ioloop, netutil, web
 from traitlets.config import Config
@@ -42,12 +43,15 @@ class DeskApp(Voila):
         settings: dict[str, Any] = super().init_settings()
         self.identity_provider.hub_auth = hub_oauth(self.desk)
         self.api = Api(self.desk)
-        self.viewers = Viewers(self._end_kernel, most=self.desk.most_kernels, most_per_viewer=self.desk.most_per_viewer)
+        self.viewers = Viewers(
+            self._end_kernel, most=self.desk.most_kernels, most_per_viewer=self.desk.most_per_viewer,
+            idle_s=self.desk.idle_s,
+        )  # fmt: skip
         pages = [path.name for path in Path(self.root_dir).glob("*.ipynb")]
         return settings | {
             "cookie_secret": self.desk.cookie_secret, "compress_response": True, "tickhub_pages": pages,
             "log_function": lambda handler: None, "websocket_ping_interval": 20_000, "default_handler_class": Nothing,
-            "mathjax_url": "", "xsrf_cookies": True,
+            "mathjax_url": "", "xsrf_cookies": True, "jinja2_env": _error_pages(),
         }  # fmt: skip
 
     def init_handlers(self) -> list[Any]:
@@ -98,7 +102,8 @@ class DeskApp(Voila):
         shutil.rmtree(self.desk.folder, ignore_errors=True)
 
     async def _end_kernel(self, kernel_id: str) -> None:
-        await self.kernel_manager.shutdown_kernel(kernel_id, now=True)
+        if kernel_id in self.kernel_manager:  # it may have died
+            await self.kernel_manager.shutdown_kernel(kernel_id, now=True)
 
     async def _stays(self, viewer: Viewer) -> bool:
         if not await self.identity_provider.still_allowed(viewer):
@@ -124,6 +129,11 @@ def desk_app(settings: DeskSettings) -> DeskApp:
     return app
 
 
+def _error_pages() -> jinja2.Environment:
+    # The stock ones need files of a whole Jupyter server, and without them the browser gets an empty answer.
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE / "templates" / "errors"), autoescape=True)
+
+
 def _config(settings: DeskSettings) -> Config:
     config = Config()
     config.Voila.base_url = config.Voila.server_url = PREFIX
@@ -141,8 +151,8 @@ def _config(settings: DeskSettings) -> Config:
     kernels.kernel_manager_class = "dashboards.kernels.OwnFolderKernel"
     config.KernelManager.transport = "ipc"
     config.VoilaKernelManager.fill_delay = 0
-    config.MappingKernelManager.cull_idle_timeout = settings.idle_s
-    config.MappingKernelManager.cull_interval = 30
+    # The stock culling counts a kernel's time in the pool, and ends one that a page has just been given.
+    config.MappingKernelManager.cull_idle_timeout = 0
     return config
 
 

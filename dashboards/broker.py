@@ -87,7 +87,8 @@ class _Broker(APIHandler):
         try:
             status, content = await self._api.ask(method, path, self.viewer, body, service=service)
         except Transient:
-            status, content = 503, {"error": "unavailable", "message": "the platform does not answer; trying again"}
+            told = "trying again" if method == "GET" else "whether it was done shows when it is back"
+            status, content = 503, {"error": "unavailable", "message": f"the platform does not answer; {told}"}
         if status >= 400:
             self.refuse(status, content)
             return None

@@ -39,7 +39,7 @@ class Page(JupyterHandler):
         notebook = f"{name}.ipynb"
         kernels: Any = self.kernel_manager
         if notebook not in kernels.notebook_data:
-            raise web.HTTPError(404, reason="There is no such page")
+            raise web.HTTPError(404)
         if self.request.query:  # arguments would choose another template or reach a kernel; a page takes none
             self.redirect(self.request.path)
             return
@@ -48,10 +48,11 @@ class Page(JupyterHandler):
         try:
             status, content = await self._api.ask("GET", "/me", viewer)
             if status >= 400:
-                raise Refused("api", str(content.get("message", "you have no desk")))
+                code = "api" if status in {401, 403} else "busy"
+                raise Refused(code, str(content.get("message", "you have no desk")))
             await self._viewers.make_room(viewer)
         except Refused as refused:
-            return self._sorry(503 if refused.code == "pages" else 403, str(refused))
+            return self._sorry(403 if refused.code == "api" else 503, _sentence(str(refused)))
         except Transient:
             return self._sorry(503, "The platform is starting or busy. Reload this page in a moment.")
         if not kernels.get_pool_size(notebook):
@@ -79,8 +80,8 @@ class Page(JupyterHandler):
 
     def _sorry(self, status: int, text: str) -> None:
         self.set_status(status)
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish(text + "\n")
+        title = "Not let in" if status == 403 else "Not just now"
+        self.finish(self.render_template("error.html", title=title, told=text))  # type: ignore[no-untyped-call]
 
 
 class KernelSocket(VoilaKernelWebsocketHandler):
@@ -155,8 +156,12 @@ class Nothing(web.RequestHandler):
         raise web.HTTPError(404)
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish("There is no such page\n")
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(self.settings["jinja2_env"].get_template("error.html").render(status_code=status_code))
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 async def _draw(task: Any) -> list[str]:

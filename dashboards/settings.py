@@ -34,7 +34,7 @@ class DeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     recheck_s: float = 5.0
     """How often the rights of everybody with an open page are asked for."""
     idle_s: int = 120
-    """A kernel without a page is ended after this."""
+    """A viewer's kernel without a page is ended after this."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "DeskSettings":

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -31,14 +32,31 @@ class Viewers:
         Ends one kernel by its id.
     most, most_per_viewer : int
         Pages open at a time, in all and for one viewer.
+    idle_s : float
+        A kernel that no page has been connected to for so long, in seconds, is ended. A page that is left says so;
+        one whose browser crashed or lost its way to us does not. Counted from when the viewer got the kernel:
+        how long it waited in the pool before does not matter.
+    clock : callable
+        Seconds that only grow.
     """
 
-    def __init__(self, end_kernel: Callable[[str], Awaitable[None]], *, most: int, most_per_viewer: int) -> None:
+    def __init__(
+        self,
+        end_kernel: Callable[[str], Awaitable[None]],
+        *,
+        most: int,
+        most_per_viewer: int,
+        idle_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._end_kernel = end_kernel
         self._most = most
         self._most_per_viewer = most_per_viewer
+        self._idle_s = idle_s
+        self._clock = clock
         self._owners: dict[str, Viewer] = {}
         self._pages: dict[str, set[Closable]] = {}
+        self._left_at: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -65,17 +83,23 @@ class Viewers:
     def bind(self, kernel_id: str, viewer: Viewer) -> None:
         """Give a kernel from the pool to its viewer, for good."""
         self._owners[kernel_id] = viewer
+        self._left_at[kernel_id] = self._clock()
 
     def opened(self, kernel_id: str, page: Closable) -> None:
         self._pages.setdefault(kernel_id, set()).add(page)
+        self._left_at.pop(kernel_id, None)
 
     def closed(self, kernel_id: str, page: Closable) -> None:
-        self._pages.get(kernel_id, set()).discard(page)
+        pages = self._pages.get(kernel_id, set())
+        pages.discard(page)
+        if not pages and kernel_id in self._owners:
+            self._left_at[kernel_id] = self._clock()
 
     def forget(self, kernel_id: str) -> None:
         """The kernel has ended."""
         self._owners.pop(kernel_id, None)
         self._pages.pop(kernel_id, None)
+        self._left_at.pop(kernel_id, None)
 
     async def end(self, kernel_id: str, reason: str) -> None:
         """Close a page: its WebSockets and its kernel."""
@@ -84,8 +108,14 @@ class Viewers:
         self.forget(kernel_id)
         try:
             await self._end_kernel(kernel_id)
-        except KeyError:
-            return
+        except Exception as error:  # whatever a dying kernel does, the loop that takes rights away goes on
+            log.warning("a kernel did not end: %s", type(error).__name__)
+
+    async def end_left(self) -> None:
+        """End the kernels whose pages have been gone for too long."""
+        now = self._clock()
+        for kernel_id in [each for each, since in self._left_at.items() if now - since > self._idle_s]:
+            await self.end(kernel_id, "left")
 
     async def recheck_once(self, allowed: Callable[[Viewer], Awaitable[bool]]) -> None:
         """Ask for each viewer with an open page whether it may stay open, and close those that may not.
@@ -108,3 +138,4 @@ class Viewers:
         while True:
             await asyncio.sleep(every_s)
             await self.recheck_once(allowed)
+            await self.end_left()

@@ -244,3 +244,12 @@ async def test_rights_that_end_stop_actions_at_once_and_close_the_page(
             async for _ in line:
                 pass
     assert line.close_code == ENDED
+
+
+@pytest.mark.parametrize("path", ["nosuchpage", "tree", "lab"])
+def test_what_cannot_be_shown_is_said_in_words(trader: Viewing, path: str) -> None:
+    answer = trader.client.get(DESK + path)
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "There is no such page" in answer.text
+    assert f'href="{DESK}"' in answer.text

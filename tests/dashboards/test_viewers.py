@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tornado import web
 
 from dashboards.identity import Viewer
 from dashboards.pages_http import is_harmless
@@ -16,7 +17,7 @@ ANNA, BEN = Viewer("anna", Secret("a" * 32)), Viewer("ben", Secret("b" * 32))
 
 
 class KeepsCount:
-    """Ends kernels, some of which are gone already, and remembers which."""
+    """Ends kernels, some of which are gone already or in no state to end, and remembers which."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
@@ -25,6 +26,8 @@ class KeepsCount:
         self.ended.append(kernel_id)
         if kernel_id == "gone":
             raise KeyError(kernel_id)
+        if kernel_id == "stuck":
+            raise web.HTTPError(404, f"Kernel does not exist: {kernel_id}")
 
 
 class OpenPage:
@@ -37,9 +40,20 @@ class OpenPage:
         self.closed = (code, reason)
 
 
-def table(most: int = 3, most_per_viewer: int = 2) -> tuple[Viewers, KeepsCount]:
+class Clock:
+    """Stands at ``now_s`` until it is put elsewhere."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def table(most: int = 3, most_per_viewer: int = 2, clock: Clock | None = None) -> tuple[Viewers, KeepsCount]:
     ends = KeepsCount()
-    return Viewers(ends, most=most, most_per_viewer=most_per_viewer), ends
+    made = Viewers(ends, most=most, most_per_viewer=most_per_viewer, idle_s=120.0, clock=clock or Clock())
+    return made, ends
 
 
 def test_a_kernel_belongs_to_its_viewer_alone() -> None:
@@ -58,6 +72,15 @@ async def test_a_viewers_oldest_page_makes_room_for_a_further_one() -> None:
     await viewers.make_room(ANNA)
     assert ends.ended == ["k1"]
     assert viewers.owns("anna", "k2")
+
+
+async def test_a_kernel_that_died_is_in_nobodys_way() -> None:
+    viewers, ends = table()
+    for kernel_id in ("stuck", "k2"):
+        viewers.bind(kernel_id, ANNA)
+    await viewers.make_room(ANNA)
+    assert ends.ended == ["stuck"]
+    assert len(viewers) == 1
 
 
 async def test_no_page_is_opened_beyond_the_most() -> None:
@@ -82,6 +105,41 @@ async def test_the_pages_of_somebody_whose_rights_ended_are_closed_and_no_others
     assert pages["k2"].closed is None
     assert ends.ended == ["k1", "gone"]
     assert len(viewers) == 1
+
+
+async def test_a_kernel_whose_page_went_without_a_word_is_ended_and_makes_room() -> None:
+    clock = Clock()
+    viewers, ends = table(most=1, clock=clock)
+    page = OpenPage()
+    viewers.bind("k1", ANNA)
+    clock.now_s += 119
+    await viewers.end_left()
+    viewers.opened("k1", page)
+    clock.now_s += 10_000
+    await viewers.end_left()
+    assert ends.ended == []
+    viewers.closed("k1", page)
+    clock.now_s += 119
+    await viewers.end_left()
+    assert ends.ended == []
+    clock.now_s += 2
+    await viewers.end_left()
+    assert ends.ended == ["k1"]
+    await viewers.make_room(BEN)
+    assert len(viewers) == 0
+
+
+async def test_a_page_that_is_closed_after_its_end_leaves_nothing_behind() -> None:
+    clock = Clock()
+    viewers, ends = table(clock=clock)
+    page = OpenPage()
+    viewers.bind("k1", ANNA)
+    viewers.opened("k1", page)
+    await viewers.end("k1", "opened too often")
+    viewers.closed("k1", page)
+    clock.now_s += 10_000
+    await viewers.end_left()
+    assert ends.ended == ["k1"]
 
 
 async def test_pages_stay_while_nobody_can_say() -> None:
