@@ -93,7 +93,7 @@ class Slot:
         state = "withdrawn" if self.withdrawn else book.state.name.lower()
         return StrategyState(
             name=self.passport.name, hash=self.hash, symbol=self.passport.instrument.symbol, mode=self.approval.mode,
-            state=state, paused=state != "active", reason=self.reason,
+            currency=self.passport.account.currency, state=state, paused=state != "active", reason=self.reason,
             lots=book.lots(n["long_units"] - n["short_units"]), equity=book.money(n["equity_minor"]),
             balance=book.money(n["balance_minor"]), profit=book.money(n["equity_minor"] - n["deposit_minor"]),
             profit_today=book.money(n["equity_minor"] - n["day_start_minor"]), ticks=n["n_ticks"],

@@ -49,13 +49,14 @@ class StrategyState(msgspec.Struct, frozen=True, kw_only=True):
     """One strategy; ``state`` is ``active``, ``paused`` (only reduces), ``killed`` or ``withdrawn`` (goes flat).
 
     ``reason`` says in words why it is not active. ``profit`` is closed and floating since it started,
-    ``profit_today`` since the broker's midnight.
+    ``profit_today`` since the broker's midnight, both in ``currency``, the account's.
     """
 
     name: str
     hash: str
     symbol: str
     mode: str
+    currency: str
     state: str
     paused: bool
     reason: str

@@ -183,7 +183,7 @@ function render({ el }) {
       h("option", { value: "paper", text: "On paper: live ticks, simulated orders" }),
       h("option", { value: "mt5", text: "In a MetaTrader 5 terminal: real orders" }));
     const agent = h("input", { type: "text", maxlength: "64", placeholder: "Name of the agent at the terminal", "aria-label": "Agent", hidden: true });
-    mode.addEventListener("change", () => { agent.hidden = mode.value !== "mt5"; });
+    mode.addEventListener("change", () => { agent.hidden = mode.value !== "mt5"; agent.required = !agent.hidden; });
     dialog(`Approve ${p.name}?`, "The engine takes it at once, within the limits that are shown.", [mode, agent], "Approve", "resume",
       () => decide(p, "approve", { mode: mode.value, agent: mode.value === "mt5" ? agent.value.trim() : "" }, "approved"));
   }

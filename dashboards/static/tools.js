@@ -25,7 +25,15 @@ const signed = (amount) => (amount > 0.004 ? "+" : "") + money(Math.abs(amount) 
 const tone = (amount) => (amount > 0.004 ? "up" : amount < -0.004 ? "down" : "flat");
 const count = (n) => Math.round(n).toLocaleString("en-US");
 const lots = (n) => n.toFixed(2);
-const price = (p) => (p ? p.toFixed(p < 20 ? 5 : 3) : "\u2013");
+// A quote arrives as the terminal wrote it, so a symbol has as many digits as its longest quote so far.
+const digits = new Map();
+const learn = (symbol, ...quotes) => {
+  for (const quote of quotes) {
+    const n = (String(quote).split(".")[1] || "").length;
+    if (n <= 8 && n > (digits.get(symbol) ?? -1)) digits.set(symbol, n);
+  }
+};
+const price = (p, symbol) => (p ? p.toFixed(digits.get(symbol) ?? 5) : "\u2013");
 const clock = (ns) => (ns ? new Date(ns / 1e6).toISOString().slice(11, 19) : "\u2013");
 const day = (ns) => (ns ? new Date(ns / 1e6).toISOString().slice(0, 10) : "");
 const side = (n) => (n > 0 ? "Long" : n < 0 ? "Short" : "Flat");

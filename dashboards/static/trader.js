@@ -5,13 +5,15 @@ const KEEP_POINTS = 240;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const CHECK_MS = 8000;
 const STALE_MS = 15000;
+// A desk speaks once a second even when nothing happens.
+const SILENT_MS = 6000;
 
 // --- the page --------------------------------------------------------------------------------------------------
 
 function render({ el }) {
   const flip = themes();
 
-  let me = null, desk = null, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, ended = "", busy = false;
+  let me = null, desk = null, pointAt = 0, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, ended = "", busy = false;
   const quotes = new Map();
   let points = [];
 
@@ -30,7 +32,8 @@ function render({ el }) {
   const figure = (name) => {
     const amount = h("strong", { text: "\u2013" });
     const note = h("small");
-    return { tile: h("div", { class: "tile" }, h("span", { text: name }), amount, note), amount, note };
+    const title = h("span", { text: name });
+    return { tile: h("div", { class: "tile" }, title, amount, note), name, title, amount, note };
   };
   const today = figure("Profit today"), total = figure("Profit in total"), open = figure("Open positions"), state = figure("Desk");
   const spark = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -51,7 +54,7 @@ function render({ el }) {
       if (!cell.firstChild) cell.append(h("span"), h("small"));
       cls(cell.firstChild, `tag ${s.state}`);
       set(cell.firstChild, s.state);
-      set(cell.lastChild, s.reason);
+      set(cell.lastChild, s.reason.replace(/:\s*$/, ""));
     } },
     column("Lots", "num", (s) => (s.lots ? `${side(s.lots)} ${lots(Math.abs(s.lots))}` : "Flat"), (s) => (s.lots ? "" : "dim")),
     column("Today", "num", (s) => signed(s.profit_today), (s) => tone(s.profit_today)),
@@ -71,8 +74,8 @@ function render({ el }) {
     column("Symbol", "name", (p) => p.symbol),
     column("Side", "", (p) => side(p.side), (p) => (p.side > 0 ? "long" : "short")),
     column("Lots", "num", (p) => lots(p.lots)),
-    column("Opened at", "num", (p) => price(p.open_price)),
-    column("Stop", "num", (p) => price(p.stop_loss), (p) => (p.stop_loss ? "" : "dim")),
+    column("Opened at", "num", (p) => price(p.open_price, p.symbol)),
+    column("Stop", "num", (p) => price(p.stop_loss, p.symbol), (p) => (p.stop_loss ? "" : "dim")),
     column("Profit", "num", (p) => signed(p.floating_profit), (p) => tone(p.floating_profit)),
     column("Strategy", "", (p) => p.strategy, () => "dim"),
   ], "No open positions.", "cards");
@@ -85,8 +88,8 @@ function render({ el }) {
   ], "No orders are waiting for the broker.", "cards");
   const ticks = table("Last ticks", [
     column("Symbol", "name", (t) => t.symbol),
-    column("Bid", "num", (t) => price(t.bid), (t) => t.move),
-    column("Ask", "num", (t) => price(t.ask), (t) => t.move),
+    column("Bid", "num", (t) => price(t.bid, t.symbol), (t) => t.move),
+    column("Ask", "num", (t) => price(t.ask, t.symbol), (t) => t.move),
     { name: "Time, UTC", kind: "num", draw: (cell, t) => { set(cell, clock(t.time_ns)); cell.title = day(t.time_ns); } },
   ], "No ticks have come yet.");
   const latency = table("Latency by stage", [
@@ -130,20 +133,25 @@ function render({ el }) {
   function draw() {
     const empty = { strategies: [], positions: [], orders: [], ticks: [], latency_us: {}, warnings: [], refused: {} };
     const d = desk || empty;
-    for (const t of d.ticks) if (!quotes.has(t.symbol)) quotes.set(t.symbol, { ...t, key: t.symbol, move: "" });
+    for (const t of d.ticks) {
+      learn(t.symbol, t.bid, t.ask);
+      if (!quotes.has(t.symbol)) quotes.set(t.symbol, { ...t, key: t.symbol, move: "" });
+    }
     strategies.update(d.strategies.map((s) => ({ ...s, key: s.hash })));
     positions.update(d.positions.map((p) => ({ ...p, key: `${p.strategy}/${p.position_id}` })));
     orders.update(d.orders.map((o) => ({ ...o, key: o.key || `${o.order_id}` })));
     ticks.update([...quotes.values()].sort((a, b) => a.symbol.localeCompare(b.symbol)));
     latency.update(Object.entries(d.latency_us).filter(([, l]) => l.n).map(([key, l]) => ({ ...l, key })));
+    const unit = [...new Set(d.strategies.map((s) => s.currency).filter(Boolean))].join(" and ");
     for (const [tile, amount] of [[today, d.profit_today], [total, d.profit]]) {
+      set(tile.title, unit ? `${tile.name}, ${unit}` : tile.name);
       set(tile.amount, desk ? signed(amount) : "\u2013");
       cls(tile.amount, desk ? tone(amount) : "flat");
     }
     const held = d.positions.reduce((sum, p) => sum + p.lots, 0);
     const floating = d.positions.reduce((sum, p) => sum + p.floating_profit, 0);
     set(open.amount, desk ? String(d.positions.length) : "\u2013");
-    set(open.note, d.positions.length ? `${lots(held)} lots, ${signed(floating)} floating` : desk ? "flat" : "");
+    set(open.note, d.positions.length ? `${lots(held)} lots, ${signed(floating)}${unit ? ` ${unit}` : ""} floating` : desk ? "flat" : "");
     const active = d.strategies.filter((s) => s.state === "active").length;
     set(state.amount, desk ? capital(d.state) : "Empty");
     cls(state.amount, desk ? `is ${d.state}` : "is");
@@ -154,7 +162,8 @@ function render({ el }) {
     resume.disabled = busy || !desk || (d.state === "active" && active === d.strategies.length);
     kill.disabled = busy || !desk || d.state === "killed";
     const refused = Object.entries(d.refused).map(([hash, why]) => `Strategy ${hash.slice(0, 8)} is not run: ${why}`);
-    const said = ended || [...d.warnings, ...refused].join("\n");
+    const mute = silent() ? ["The desk is not heard any more. What stands here is as it was last; a switch may not reach it."] : [];
+    const said = ended || [...mute, ...d.warnings, ...refused].join("\n");
     set(notice, said);
     notice.hidden = !said;
     root.classList.toggle("ended", Boolean(ended));
@@ -162,11 +171,16 @@ function render({ el }) {
     drawLink();
   }
 
+  const span = (ms) => (ms < 60000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60000)} min`);
+  // Quotes may go on while the engine that trades on them is gone.
+  const silent = () => Boolean(desk) && link === "live" && Date.now() - deskAt > SILENT_MS;
+
   function drawLink() {
     const age = heardAt ? Date.now() - heardAt : 0;
-    const old = age < 60000 ? `${Math.round(age / 1000)} s` : `${Math.round(age / 60000)} min`;
+    const old = span(age);
     let words = link, look = "wait";
     if (ended) [words, look] = ["ended", "bad"];
+    else if (silent() && age <= STALE_MS) [words, look] = [`quotes live, desk silent for ${span(Date.now() - deskAt)}`, "bad"];
     else if (link === "live" && !heardAt) [words, look] = ["live, nothing yet", "good"];
     else if (link === "live" && age > STALE_MS) [words, look] = [`live, last data ${old} ago`, "wait"];
     else if (link === "live") [words, look] = [age < 1500 ? "live" : `live, ${old} ago`, "good"];
@@ -181,8 +195,9 @@ function render({ el }) {
   function take(state) {
     if (!state || !state.tenant) return;
     desk = state;
-    if (Date.now() - deskAt > 900) {
-      deskAt = Date.now();
+    deskAt = Date.now();
+    if (deskAt - pointAt > 900) {
+      pointAt = deskAt;
       points = [...points, state.profit].slice(-KEEP_POINTS);
     }
     soon();
@@ -205,6 +220,7 @@ function render({ el }) {
         heardAt = Date.now();
         if (message.type === "desk") take(message.desk);
         for (const t of message.ticks || []) {
+          learn(t.symbol, t.bid, t.ask);
           const before = quotes.get(t.symbol);
           quotes.set(t.symbol, { ...t, key: t.symbol, move: !before || t.bid === before.bid ? "" : t.bid > before.bid ? "up" : "down" });
         }
@@ -267,7 +283,7 @@ function render({ el }) {
       pause: `No new position is opened by ${what}. Open positions stay, with their stops, and may still be reduced.`,
       resume: `New orders may be sent at once by ${what}.`,
       kill: held.length
-        ? `All ${held.length} open positions (${lots(sum)} lots) are closed at the market at once, and nothing trades until somebody resumes.`
+        ? `${held.length === 1 ? "The open position" : `All ${held.length} open positions`} (${lots(sum)} lots) ${held.length === 1 ? "is" : "are"} closed at the market at once, and nothing trades until somebody resumes.`
         : "There are no open positions to close. Nothing trades until somebody resumes.",
     }[verb];
     const reason = h("input", { type: "text", maxlength: "200", placeholder: "Why (goes into the trail)", "aria-label": "Why" });
@@ -310,8 +326,8 @@ function render({ el }) {
 
   draw();
   check().then(refresh).then(connect);
-  const checking = setInterval(() => { if (!ended) check(); if (!ended && (!desk || link !== "live")) refresh(); }, CHECK_MS);
-  const aging = setInterval(drawLink, 500);
+  const checking = setInterval(() => { if (!ended) check(); if (!ended && (!desk || link !== "live" || silent())) refresh(); }, CHECK_MS);
+  const aging = setInterval(() => (silent() || notice.hidden === false ? draw() : drawLink()), 500);
   return () => { clearInterval(checking); clearInterval(aging); ended = ended || "closed"; if (socket) socket.close(); };
 }
 

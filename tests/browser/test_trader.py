@@ -1,0 +1,130 @@
+"""The desk's page by itself: units, digits, an engine that falls silent, a login that ends in another window."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from dashboards.widgets import TraderDesk
+
+pytestmark = pytest.mark.browser
+
+STRATEGY = {
+    "name": "fade", "hash": "ab" * 32, "symbol": "XAUUSD", "mode": "mt5", "currency": "EUR", "state": "paused",
+    "paused": True, "reason": "pause by trader: ", "lots": 0.1, "equity": 9987.5, "balance": 10000.0, "profit": -12.5,
+    "profit_today": -12.5, "ticks": 9, "decisions": 8, "orders": 1, "fills": 1, "denied": 0, "rejected": 0,
+}  # fmt: skip
+POSITION = {
+    "strategy": "fade", "symbol": "XAUUSD", "position_id": 7, "side": 1, "lots": 0.1, "open_price": 1290.1,
+    "open_time_ns": 1, "stop_loss": 1280.0, "take_profit": 0.0, "floating_profit": -12.5,
+}  # fmt: skip
+QUOTES = [
+    {"symbol": "XAUUSD", "time_ns": 1, "bid": 1290.05, "ask": 1290.3},
+    {"symbol": "USDJPY", "time_ns": 1, "bid": 109.7, "ask": 109.712},
+    {"symbol": "EURUSD", "time_ns": 1, "bid": 1.1458, "ask": 1.14585},
+]
+DESK = {
+    "tenant": "demo", "time_ns": 1, "state": "active", "journal_seq": 1, "position": "0-0", "restarts": 0,
+    "strategies": [STRATEGY], "positions": [POSITION], "orders": [], "ticks": QUOTES, "counts": {}, "latency_us": {},
+    "refused": {}, "warnings": [], "profit": -12.5, "profit_today": -12.5,
+}  # fmt: skip
+
+
+class Desk:
+    """The page in a window of its own, with the platform and the stream as given; its clock stands still."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.lines: list[Any] = []
+        self.letting_in = True
+        page.clock.install()
+        page.route("**/*", self._answer)
+        page.route_web_socket("**/ws/stream", lambda line: self.lines.append(line))  # noqa: PLW0108
+        page.goto("http://desk.test/")
+        page.wait_for_selector("td.name >> text=fade")
+        while not self.lines:
+            page.wait_for_timeout(20)
+
+    def cells(self, title: str, name: str) -> list[str]:
+        where = f"section:has(h2:text('{title}')) td[data-name='{name}']"
+        return [str(each) for each in self.page.locator(where).all_inner_texts()]
+
+    def say(self, message: dict[str, Any]) -> None:
+        self.lines[-1].send(json.dumps(message))
+
+    def _answer(self, route: Any) -> None:
+        path = urlsplit(route.request.url).path
+        if path == "/":
+            text = (
+                "<!doctype html><html lang=en><meta name=viewport content='width=device-width'>"
+                f"<style>{TraderDesk._css}</style><div id=at></div><script type=module>"
+                "import page from '/page.js'; page.render({ el: document.getElementById('at') });</script>"
+            )
+            return route.fulfill(body=text, content_type="text/html; charset=utf-8")
+        if path == "/page.js":
+            return route.fulfill(body=str(TraderDesk._esm), content_type="text/javascript; charset=utf-8")
+        if not self.letting_in:
+            return route.fulfill(status=403, body=json.dumps({"message": "Forbidden", "reason": None}))
+        content: Any = {
+            "me": {"user": "ann", "tenant": "demo", "role": "trader", "tier": "pro", "acts": True},
+            "desk": {"state": DESK}, "ticket": {"ticket": "t", "port": 8001, "url": ""},
+        }.get(path.removeprefix("/services/desk/broker/"), {})  # fmt: skip
+        return route.fulfill(body=json.dumps(content), content_type="application/json")
+
+
+@pytest.fixture
+def desk(browser: Any) -> Iterator[Desk]:
+    context = browser.new_context(viewport={"width": 1360, "height": 860})
+    context.set_default_timeout(20_000)
+    yield Desk(context.new_page())
+    context.close()
+
+
+def test_money_is_in_the_accounts_currency_and_prices_have_the_quotes_digits(desk: Desk) -> None:
+    tiles = desk.page.inner_text(".tiles")
+    assert "Profit today, EUR" in tiles
+    assert "Profit in total, EUR" in tiles
+    assert "0.10 lots, \u221212.50 EUR floating" in tiles
+    assert desk.cells("Last ticks", "Symbol") == ["EURUSD", "USDJPY", "XAUUSD"]
+    assert desk.cells("Last ticks", "Bid") == ["1.14580", "109.700", "1290.05"]
+    assert desk.cells("Last ticks", "Ask") == ["1.14585", "109.712", "1290.30"]
+    assert desk.cells("Open positions", "Opened at") == ["1290.10"]
+    assert desk.cells("Open positions", "Stop") == ["1280.00"]
+
+
+def test_a_reason_that_nobody_gave_leaves_no_colon(desk: Desk) -> None:
+    assert desk.page.inner_text("td.state small") == "pause by trader"
+
+
+def test_a_kill_speaks_of_one_position_as_of_one(desk: Desk) -> None:
+    desk.page.click(".acts .kill")
+    assert "The open position (0.10 lots) is closed at the market at once" in desk.page.inner_text("dialog[open]")
+
+
+def test_a_desk_that_falls_silent_is_not_called_live(desk: Desk) -> None:
+    page = desk.page
+    for _ in range(8):  # quotes go on, the desk does not; the platform cannot reach it either
+        page.route("**/broker/desk", lambda route: route.fulfill(status=503, body='{"error": "engine_unreachable"}'))
+        desk.say({"type": "ticks", "ticks": [QUOTES[0]]})
+        page.clock.run_for(1_000)
+    assert "desk silent for" in page.inner_text(".pill")
+    assert "bad" in page.get_attribute(".pill", "class")
+    assert "The desk is not heard any more" in page.inner_text(".notice")
+    desk.say({"type": "desk", "desk": DESK, "ticks": []})
+    page.wait_for_function("() => !document.querySelector('.pill').textContent.includes('silent')")
+    page.clock.run_for(1_000)
+    assert page.inner_text(".pill").startswith("live")
+    assert not page.is_visible(".notice")
+
+
+def test_a_login_that_ended_in_another_window_ends_the_page(desk: Desk) -> None:
+    page = desk.page
+    desk.letting_in = False
+    page.clock.run_for(9_000)
+    page.wait_for_selector(".desk.ended")
+    assert page.inner_text(".pill") == "ended"
+    assert "Your access to this desk has ended" in page.inner_text(".notice")
+    assert "fade" not in page.inner_text("body")
+    assert "12.50" not in page.inner_text("body")
