@@ -48,7 +48,13 @@ MAX_TICKS_PER_BLOCK = 8192
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._#+-]+$")]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+#: What fits the records of the books, and no NaN: a number beyond would stop the desk that reads it, at each start.
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Time = Annotated[int, msgspec.Meta(ge=0, le=4 * 10**18)]
+Real = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+Money = Annotated[float, msgspec.Meta(ge=-1e18, le=1e18)]
+Price = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k", kw_only=True):
@@ -59,7 +65,7 @@ class Hello(_Message, frozen=True, tag="hello"):
     """An agent's first message: who it serves and what it can trade."""
 
     agent: Name
-    login: int
+    login: Whole
     server: Text
     hedging: bool
     currency: Text
@@ -67,6 +73,10 @@ class Hello(_Message, frozen=True, tag="hello"):
     tick_seq: Count
     """Sequence number of the last tick the agent has spooled (0: none yet)."""
     report_seq: Count
+    tick_acked: Count = 0
+    """What the bridge has acknowledged to this agent before: a bus that has lost its memory goes on after it, so that
+    no number is used twice."""
+    report_acked: Count = 0
     version: Text = ""
 
 
@@ -75,6 +85,8 @@ class Welcome(_Message, frozen=True, tag="welcome"):
 
     tick_seq: Count
     report_seq: Count
+    now_ns: Time = 0
+    """The platform's clock, UTC: what an intent's end is held against, whatever the trader's PC believes."""
 
 
 class TickBlock(_Message, frozen=True, tag="ticks"):
@@ -82,13 +94,13 @@ class TickBlock(_Message, frozen=True, tag="ticks"):
 
     agent: Name
     symbol: Name
-    seq_first: Annotated[int, msgspec.Meta(ge=1)]
+    seq_first: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
     ticks: Annotated[bytes, msgspec.Meta(max_length=MAX_TICKS_PER_BLOCK * TICK.itemsize)]
-    terminal_ns: int
+    terminal_ns: Time
     """The terminal's clock, as UTC, when the block was read: newest tick's age is ``terminal_ns - time_ns``."""
-    read_ns: int
+    read_ns: Time
     """The agent's own clock when it had read the block."""
-    bridge_ns: int = 0
+    bridge_ns: Time = 0
     """The bridge's clock when it published the block; 0 on the way there."""
     n_received: Count = 0
     """Set by the bridge: ticks the agent sent under these numbers, refused ones included, so that the next block of
@@ -137,24 +149,24 @@ class Report(_Message, frozen=True, tag="report"):
     """What the broker did: numbered per agent, resent until acknowledged."""
 
     agent: Name
-    seq: Annotated[int, msgspec.Meta(ge=1)]
+    seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
     kind: Annotated[str, msgspec.Meta(pattern="^(accepted|filled|rejected|closed|unknown)$")]
     """``accepted`` by the server, ``filled`` (one deal), ``rejected``, ``closed`` (server side: stop, take profit,
     stop-out, a person), ``unknown`` (outcome not known yet, reconciliation goes on)."""
     key: Text = ""
-    time_ns: int = 0
+    time_ns: Time = 0
     symbol: Text = ""
     magic: int = 0
-    side: int = 0
-    lots: float = 0.0
-    price: float = 0.0
-    position: int = 0
+    side: Whole = 0
+    lots: Price = 0.0
+    price: Price = 0.0
+    position: Whole = 0
     """The position's identifier, which never changes; its ticket may."""
-    deal: int = 0
-    commission: float = 0.0
-    swap: float = 0.0
-    profit: float = 0.0
-    retcode: int = 0
+    deal: Whole = 0
+    commission: Real = 0.0
+    swap: Real = 0.0
+    profit: Real = 0.0
+    retcode: Whole = 0
     reason: Text = ""
     origin: Annotated[str, msgspec.Meta(pattern="^(agent|bridge)$")] = "agent"
     """``bridge`` marks the one report that no agent wrote: an intent expired before an agent could be reached. Its
@@ -164,29 +176,29 @@ class Report(_Message, frozen=True, tag="report"):
 class BrokerPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One open position as the broker sees it, whoever opened it and in whatever symbol."""
 
-    ticket: int
+    ticket: Whole
     symbol: Text
-    side: int
-    lots: float
-    price: float
-    stop_loss: float = 0.0
-    take_profit: float = 0.0
+    side: Whole
+    lots: Price
+    price: Price
+    stop_loss: Price = 0.0
+    take_profit: Price = 0.0
     magic: int = 0
     comment: Text = ""
-    profit: float = 0.0
-    swap: float = 0.0
+    profit: Money = 0.0
+    swap: Money = 0.0
 
 
 class AccountState(_Message, frozen=True, tag="account"):
     """The broker's view of the account, sent every second and after each change."""
 
     agent: Name
-    login: int
-    time_ns: int
-    balance: float
-    equity: float
-    margin: float
-    margin_free: float
+    login: Whole
+    time_ns: Time
+    balance: Money
+    equity: Money
+    margin: Money
+    margin_free: Money
     trade_allowed: bool
     positions: list[BrokerPosition]
 

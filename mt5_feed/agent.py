@@ -172,7 +172,8 @@ class Agent:
             agent=self.config.name, login=int(account.login), server=str(account.server),
             hedging=account.margin_mode == self.terminal.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
             currency=str(account.currency), instruments=self.instruments, tick_seq=self.ticks.lane.last,
-            report_seq=self.orders.lane.last, version="0.1.0",
+            report_seq=self.orders.lane.last, tick_acked=self.ticks.lane.acked,
+            report_acked=self.orders.lane.acked, version="0.1.0",
         )  # fmt: skip
 
 

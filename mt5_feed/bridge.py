@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from websockets.asyncio.server import Server, ServerConnection, serve, unix_serve
 
 from kernel_lib.config import Home, Ports, StoreUrls
-from kernel_lib.errors import Misconfigured, TickhubError
+from kernel_lib.errors import Broken, Misconfigured, TickhubError
 from kernel_lib.keys import Claims, read_public_key
 from kernel_lib.wire import MAX_FRAME_BYTES, Streams
 from mt5_feed.bridge_admission import Admission
@@ -36,7 +36,6 @@ from mt5_feed.ending import end
 __all__ = ["Bridge", "BridgeConfig", "main"]
 
 _TENANT_SCAN_S = 2.0
-_PAGE_FRAME_BYTES = 4096
 log = structlog.get_logger("bridge")
 
 
@@ -80,6 +79,7 @@ class Bridge:
         self._sessions: dict[tuple[str, str], AgentSession] = {}
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
         self._couriers: dict[str, IntentCourier] = {}
+        self.failed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[Server] = []
 
@@ -196,7 +196,14 @@ class Bridge:
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._gone)
+
+    def _gone(self, task: "asyncio.Task[None]") -> None:
+        # A tenant without its courier has no orders: better a new bridge than one that is only half there.
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("bridge_failed", error=repr(error)[:300])
+            self.failed.set()
 
 
 async def _run(config: BridgeConfig, key: Ed25519PublicKey) -> None:
@@ -206,7 +213,11 @@ async def _run(config: BridgeConfig, key: Ed25519PublicKey) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     try:
         await bridge.start()
-        await stop.wait()
+        ends = {asyncio.create_task(stop.wait()), asyncio.create_task(bridge.failed.wait())}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        await end(ends)
+        if bridge.failed.is_set():
+            raise Broken("the bridge must serve every tenant, one part of it failed; start it again")
     finally:
         await bridge.close()
 

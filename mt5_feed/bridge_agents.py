@@ -21,6 +21,7 @@ from mt5_feed.ending import end
 __all__ = ["AgentSession"]
 
 _HELLO_S = 10.0
+_SEND_S = 2.0
 _QUEUE_FRAMES = 512
 _QUEUE_BYTES = 8 << 20
 _BATCH_BYTES = 2 << 20
@@ -84,8 +85,10 @@ class AgentSession:
 
     async def _serve(self) -> None:
         hello = await self._hello()
-        await self._publication.load(hello.instruments)
-        welcome = Welcome(tick_seq=self._publication.tick_seq, report_seq=self._publication.report_seq)
+        await self._publication.load(hello)
+        welcome = Welcome(
+            tick_seq=self._publication.tick_seq, report_seq=self._publication.report_seq, now_ns=time.time_ns()
+        )
         await self._connection.send(encode(welcome))
         self._log.info("agent_here", tick_seq=welcome.tick_seq, report_seq=welcome.report_seq, server=hello.server)
         publisher = asyncio.create_task(self._publish_forever())
@@ -165,7 +168,9 @@ class AgentSession:
 
     async def _send_intent(self, frame: bytes) -> None:
         try:
-            await self._connection.send(frame)
+            # An agent that does not read must not hold up the tenant's other orders.
+            async with asyncio.timeout(_SEND_S):
+                await self._connection.send(frame)
         except ConnectionClosed as error:
             raise EOFError("the agent's link is closed") from error
 

@@ -8,7 +8,7 @@ agent knows the keys it has seen); what never left and expires is answered with 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ class IntentCourier:
         self._streams = Streams(tenant)
         self._metrics = metrics
         self._open: dict[bytes, OrderIntent] = {}
-        self._waiting: set[bytes] = set()
+        self._waiting: dict[bytes, float] = {}
         self._by_key: dict[str, bytes] = {}
         self._links: dict[str, Send] = {}
         self._position = b"0"
@@ -72,13 +72,23 @@ class IntentCourier:
         if self._links.get(agent) is send:
             del self._links[agent]
 
-    def settle(self, pipeline: Pipeline, key: str) -> None:
-        entry = self._by_key.pop(key, None)
-        if entry is not None:
-            self._open.pop(entry, None)
-            self._waiting.discard(entry)
-            pipeline.hdel(self._streams.intents_open, entry.decode())
+    def settle(self, pipeline: Pipeline, agent: str, key: str) -> bytes | None:
+        entry = self._by_key.get(key)
+        if entry is None or self._open[entry].agent != agent:
+            return None
+        pipeline.hdel(self._streams.intents_open, entry.decode())
+        return entry
+
+    def settled(self, entries: Iterable[bytes]) -> None:
+        for entry in entries:
+            self._forget(entry)
             self._metrics.intents.labels("reported").inc()
+
+    def _forget(self, entry: bytes) -> None:
+        intent = self._open.pop(entry, None)
+        self._waiting.pop(entry, None)
+        if intent is not None and self._by_key.get(intent.key) == entry:
+            del self._by_key[intent.key]
 
     async def _load(self) -> None:
         stored: Any = await self._client.hgetall(self._streams.intents_open)
@@ -116,7 +126,7 @@ class IntentCourier:
         self._open[entry] = intent
         self._by_key[intent.key] = entry
         if waiting:
-            self._waiting.add(entry)
+            self._waiting[entry] = time.monotonic()
 
     async def _deliver(self, entry: bytes) -> None:
         intent = self._open[entry]
@@ -126,7 +136,7 @@ class IntentCourier:
         if entry in self._waiting:
             kept = {entry: _SENT + encode(intent)}
             await self._client.hset(self._streams.intents_open, mapping=kept)  # type: ignore[arg-type]
-            self._waiting.discard(entry)
+            self._waiting.pop(entry, None)
             await self._send(entry, link)
         else:
             await self._send(entry, link, again=True)
@@ -145,13 +155,21 @@ class IntentCourier:
                 continue
             now_ns = time.time_ns()
             async with self._turn:
-                due = [each for each in self._waiting if 0 < self._open[each].expires_ns <= now_ns]
+                due = [each for each in self._waiting if self._is_over(each, now_ns)]
                 for entry in sorted(due, key=_order):
                     try:
                         await self._reject(entry, now_ns)
                     except (redis.RedisError, OSError) as error:
                         log.warning("bus_unavailable", error=type(error).__name__)
                         break
+
+    def _is_over(self, entry: bytes, now_ns: int) -> bool:
+        """By the clock, and by how long it lies here: a clock that is set back must not lengthen its life."""
+        intent = self._open[entry]
+        waited_s = time.monotonic() - self._waiting[entry]
+        return 0 < intent.expires_ns and (
+            intent.expires_ns <= now_ns or 0 < intent.sent_ns < intent.expires_ns <= intent.sent_ns + waited_s * 1e9
+        )
 
     async def _reject(self, entry: bytes, now_ns: int) -> None:
         intent = self._open[entry]
@@ -164,9 +182,7 @@ class IntentCourier:
             pipeline.xadd(self._streams.reports, {"m": encode(report)})
             pipeline.hdel(self._streams.intents_open, entry.decode())
             await pipeline.execute()
-        self._open.pop(entry)
-        self._waiting.discard(entry)
-        self._by_key.pop(intent.key, None)
+        self._forget(entry)
         self._metrics.intents.labels("expired").inc()
 
 

@@ -12,19 +12,22 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 import redis.asyncio as redis
+import structlog
 from redis.asyncio.client import Pipeline
 
 from kernel_lib.errors import BadData, Refused
-from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.tick import TICK
 from kernel_lib.tiers import TIERS
-from kernel_lib.wire import AccountState, Quarantined, Report, Streams, TickBlock, encode
+from kernel_lib.wire import AccountState, Hello, Quarantined, Report, Streams, TickBlock, encode
 from mt5_feed.bridge_inspection import Inspection, load_rules
 from mt5_feed.bridge_metrics import BridgeMetrics
 
 __all__ = ["IntentBook", "Publication", "PublicationConfig"]
 
 _TIER_INTERVAL_S = 30.0
+_ACCOUNT_AGAIN_S = 5.0
+_ACCOUNT_LEAST_S = 0.2
+log = structlog.get_logger("bridge.publication")
 
 
 class PublicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,8 +52,11 @@ class PublicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 class IntentBook(Protocol):
     """What closes an order intent once the agent has reported on it."""
 
-    def settle(self, pipeline: Pipeline, key: str) -> None:
-        """Queue the commands that forget the intent with this key."""
+    def settle(self, pipeline: Pipeline, agent: str, key: str) -> bytes | None:
+        """Queue the commands that forget this agent's intent with this key; give its entry, None without one."""
+
+    def settled(self, entries: Iterable[bytes]) -> None:
+        """The transaction took place: forget them here too."""
 
 
 class Publication:
@@ -76,26 +82,47 @@ class Publication:
         self._config = config
         self._inspection = Inspection("basic", agent, (), {})
         self._asked_tier_at = 0.0
+        self._account_at = float("-inf")
+        self._account_holds: object = None
         self._last_accepted: dict[str, bytes] = {}
         self._ticks_per_block = 1.0
 
-    async def load(self, instruments: Iterable[Instrument]) -> None:
+    async def load(self, hello: Hello) -> None:
         """Read back what is durable: sequence numbers and each symbol's last accepted tick.
 
         Parameters
         ----------
-        instruments : iterable of Instrument
-            What the agent says it can trade.
+        hello : Hello
+            What the agent says it can trade, and what was acknowledged to it before: a bus that was emptied or set
+            back goes on after that. Numbers used twice would be taken for repetitions, and fills lost with them.
+
+        Raises
+        ------
+        Refused
+            Code ``account_changed``: an agent's name stands for one account. On another one its positions, orders
+            and reports would be taken for those of the first.
         """
-        stored: Any = await self._client.hgetall(self._streams.agent_seq(self._agent))
-        self.tick_seq = int(stored.get(b"tick", 0))
-        self.report_seq = int(stored.get(b"report", 0))
+        name, account = self._streams.agent_seq(self._agent), f"{hello.login}@{hello.server}".encode()
+        stored: Any = await self._client.hgetall(name)
+        held = stored.get(b"account", account)
+        if held != account:
+            raise Refused(
+                "account_changed",
+                f"agent {self._agent!r} must stay on account {held.decode()}, it came from {account.decode()}; give the "
+                "agent of another account another name",
+            )
+        if b"account" not in stored:
+            await self._client.hset(name, "account", account)
+        self.tick_seq = max(int(stored.get(b"tick", 0)), hello.tick_acked)
+        self.report_seq = max(int(stored.get(b"report", 0)), hello.report_acked)
+        if (self.tick_seq, self.report_seq) != (int(stored.get(b"tick", 0)), int(stored.get(b"report", 0))):
+            log.error("bus_was_set_back", agent=self._agent, tick_seq=self.tick_seq, report_seq=self.report_seq)
         last = {
             name[5:].decode(): np.frombuffer(packed, dtype=TICK)[0]
             for name, packed in stored.items()
             if name.startswith(b"last:") and len(packed) == TICK.itemsize
         }
-        self._inspection = Inspection("basic", self._agent, instruments, last)
+        self._inspection = Inspection("basic", self._agent, hello.instruments, last)
         await self._look_at_tier()
 
     async def publish(self, messages: Iterable[TickBlock | Report | AccountState], now_ns: int) -> None:
@@ -115,6 +142,7 @@ class Publication:
         pipeline = self._client.pipeline(transaction=True)
         fault: Exception | None = None
         latest: dict[str, bytes] = {}
+        settled: list[bytes] = []
         for message in messages:
             try:
                 if message.agent != self._agent:
@@ -122,15 +150,9 @@ class Publication:
                 if isinstance(message, TickBlock):
                     self._add_ticks(pipeline, message, now_ns, latest)
                 elif isinstance(message, Report):
-                    self._add_report(pipeline, message)
+                    self._add_report(pipeline, message, settled)
                 else:
-                    latest[f"@account:{self._agent}"] = msgspec.json.encode(message)
-                    pipeline.xadd(
-                        self._streams.reports,
-                        {"m": encode(message)},
-                        maxlen=self._config.kept_reports,
-                        approximate=True,
-                    )
+                    self._add_account(pipeline, message, latest)
             except (BadData, Refused) as error:
                 fault = error
                 break
@@ -143,6 +165,7 @@ class Publication:
             if latest:
                 pipeline.hset(self._streams.latest, mapping=latest)  # type: ignore[arg-type]
             await pipeline.execute()
+            self._book.settled(settled)
         if fault is not None:
             raise fault
 
@@ -150,6 +173,8 @@ class Publication:
         ticks = block.array()
         if not len(ticks):
             raise BadData("a tick block must hold a tick, it was empty", source=self._agent)
+        if int(ticks["time_ns"].min()) < 0:
+            raise BadData("a tick's time must not be before 1970, one was", source=self._agent)
         first = block.seq_first
         end = first + len(ticks) - 1
         if end <= self.tick_seq:
@@ -195,7 +220,24 @@ class Publication:
             await load_rules(level)
             self._inspection = self._inspection.at_level(level)
 
-    def _add_report(self, pipeline: Pipeline, report: Report) -> None:
+    def _add_account(self, pipeline: Pipeline, state: AccountState, latest: dict[str, bytes]) -> None:
+        """Show the newest; put into the stream what is news, that the reports in it are not pushed out."""
+        latest[f"@account:{self._agent}"] = msgspec.json.encode(state)
+        holds = (
+            state.trade_allowed,
+            [
+                (each.ticket, each.symbol, each.side, each.lots, each.stop_loss, each.take_profit)
+                for each in state.positions
+            ],
+        )
+        since_s = time.monotonic() - self._account_at
+        if since_s > _ACCOUNT_AGAIN_S or (holds != self._account_holds and since_s > _ACCOUNT_LEAST_S):
+            self._account_at, self._account_holds = time.monotonic(), holds
+            pipeline.xadd(
+                self._streams.reports, {"m": encode(state)}, maxlen=self._config.kept_reports, approximate=True
+            )
+
+    def _add_report(self, pipeline: Pipeline, report: Report, settled: list[bytes]) -> None:
         if report.seq <= self.report_seq:
             self._metrics.duplicates.labels("reports").inc()
             return
@@ -204,8 +246,8 @@ class Publication:
                 "sequence_gap", f"the next report must have number {self.report_seq + 1}, it had {report.seq}"
             )
         pipeline.xadd(self._streams.reports, {"m": encode(report)}, maxlen=self._config.kept_reports, approximate=True)
-        if report.key:
-            self._book.settle(pipeline, report.key)
+        if report.key and (entry := self._book.settle(pipeline, self._agent, report.key)) is not None:
+            settled.append(entry)
         self._metrics.reports.labels(report.kind).inc()
         self.report_seq = report.seq
 

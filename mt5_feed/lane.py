@@ -49,6 +49,11 @@ class Lane:
         return self._spool.last + (self.shift or 0)
 
     @property
+    def acked(self) -> int:
+        """The newest number that was acknowledged, as on the wire; 0 before the first welcome."""
+        return 0 if self.shift is None else self._spool.acked + self.shift
+
+    @property
     def n_unacked(self) -> int:
         return self._spool.last - self._spool.acked
 

@@ -347,10 +347,11 @@ class OrderDesk:
         self._open.pop(intent.key, None)
 
     def _report(self, intent: OrderIntent, kind: str, *, retcode: int = 0, reason: str) -> None:
+        lots = intent.lots if math.isfinite(intent.lots) else 0.0  # a report must be one that the bridge takes
         self._append(
             Report(
                 agent=self._agent, seq=1, kind=kind, key=intent.key, time_ns=self._now_ns(), symbol=intent.symbol,
-                magic=intent.magic, side=intent.side, lots=intent.lots, position=intent.position, retcode=retcode,
+                magic=intent.magic, side=intent.side, lots=lots, position=intent.position, retcode=retcode,
                 reason=reason[:200],
             )
         )  # fmt: skip

@@ -18,7 +18,9 @@ from kernel_lib.errors import Misconfigured
 from kernel_lib.keys import create_keys, issue_token, read_private_key
 from kernel_lib.market.instrument import EURUSD
 from kernel_lib.wire import (
+    AccountState,
     Ack,
+    BrokerPosition,
     Hello,
     Message,
     OrderIntent,
@@ -227,6 +229,141 @@ async def test_an_intent_is_offered_again_until_the_agent_has_reported_on_it(sit
             await greeted(link)
             await link.send(encode(block(1, 1)))
             assert await answer(link) == Ack(tick_seq=1, report_seq=1)
+
+
+async def test_an_agent_cannot_settle_another_s_intent(site: Site) -> None:
+    order = OrderIntent(key="k1", agent="demo", magic=1, symbol="EURUSD", side=1, lots=0.1)
+    site.redis.client.xadd(site.streams.intents, {"m": encode(order)})
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+            assert await answer(link) == order
+        async with linked(site, agent="other") as link:
+            await link.send(encode(hello("other")))
+            assert isinstance(await answer(link), Welcome)
+            await link.send(encode(Report(agent="other", seq=1, kind="rejected", key="k1")))
+            assert await answer(link) == Ack(tick_seq=0, report_seq=1)
+        async with linked(site) as link:
+            await greeted(link)
+            assert await answer(link) == msgspec.structs.replace(order, again=True)
+
+
+async def test_an_intent_whose_report_was_not_published_is_offered_again(site: Site) -> None:
+    order = OrderIntent(key="k1", agent="demo", magic=1, symbol="EURUSD", side=1, lots=0.1)
+    site.redis.client.xadd(site.streams.intents, {"m": encode(order)})
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+            assert await answer(link) == order
+            # The bus refuses writes, as a full one does, while the report comes.
+            site.redis.client.config_set("maxmemory", 1)
+            await link.send(encode(Report(agent="demo", seq=1, kind="filled", key="k1")))
+            said = await until_closed(link)
+            assert [each.code for each in said if isinstance(each, Refusal)] == ["bus_unavailable"]
+        site.redis.client.config_set("maxmemory", 0)
+        async with linked(site) as link:
+            await greeted(link)
+            assert await answer(link) == msgspec.structs.replace(order, again=True)
+            await link.send(encode(Report(agent="demo", seq=1, kind="filled", key="k1")))
+            assert await answer(link) == Ack(tick_seq=0, report_seq=1)
+        await until(lambda: site.redis.client.hlen(site.streams.intents_open) == 1, "it is settled")
+    assert [each.kind for each in site.reports()] == ["filled"]
+
+
+async def test_a_bus_that_was_emptied_does_not_use_numbers_twice(site: Site) -> None:
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+            await link.send(encode(block(1, 5)))
+            await link.send(encode(Report(agent="demo", seq=1, kind="filled", key="k1")))
+            while await answer(link) != Ack(tick_seq=5, report_seq=1):
+                pass
+        site.redis.client.flushall()
+        async with linked(site) as link:
+            await link.send(encode(msgspec.structs.replace(hello(), tick_acked=5, report_acked=1)))
+            message = await answer(link)
+            assert isinstance(message, Welcome)
+            assert (message.tick_seq, message.report_seq) == (5, 1)
+            await link.send(encode(Report(agent="demo", seq=2, kind="closed", key="k1")))
+            assert await answer(link) == Ack(tick_seq=5, report_seq=2)
+    assert [each.seq for each in site.reports()] == [2]
+
+
+async def test_an_agent_that_comes_from_another_account_is_refused(site: Site) -> None:
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+        async with linked(site) as link:
+            await link.send(encode(msgspec.structs.replace(hello(), login=2)))
+            message = await answer(link)
+            assert isinstance(message, Refusal)
+            assert message.code == "account_changed"
+            assert "1@s" in message.message
+        async with linked(site) as link:
+            await greeted(link)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lots": float("nan")}, {"price": float("inf")}, {"price": 1e300}, {"position": 2**63}, {"deal": 2**64 - 1},
+        {"time_ns": -1}, {"time_ns": 2**63}, {"commission": float("nan")}, {"swap": -1e300}, {"seq": 2**63},
+    ],
+)  # fmt: skip
+async def test_a_report_with_numbers_that_no_book_can_take_is_not_published(site: Site, wrong: dict[str, Any]) -> None:
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+            await link.send(encode(Report(**({"agent": "demo", "seq": 1, "kind": "filled", "key": "k1"} | wrong))))
+            said = await until_closed(link)
+            assert [each.code for each in said if isinstance(each, Refusal)] == ["bad_frame"]
+    assert site.redis.client.xlen(site.streams.reports) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"terminal_ns": 2**63}, {"read_ns": -1}, {"seq_first": 2**63}])
+async def test_a_block_with_times_that_no_desk_can_take_is_not_published(site: Site, wrong: dict[str, Any]) -> None:
+    async with site.bridge():
+        for spoiled in (msgspec.structs.replace(block(1, 5), **wrong), _before_1970()):
+            async with linked(site) as link:
+                await greeted(link)
+                await link.send(encode(spoiled))
+                said = await until_closed(link)
+                assert [each.code for each in said if isinstance(each, Refusal)] == ["bad_frame"]
+    assert site.redis.client.xlen(site.streams.ticks) == 0
+
+
+def _before_1970() -> TickBlock:
+    ticks = bursts(5)
+    ticks["time_ns"][0] = -(2**63)
+    return tick_block("demo", "EURUSD", 1, ticks, terminal_ns=1, read_ns=1)
+
+
+async def test_a_flood_of_account_states_does_not_push_the_reports_out(site: Site) -> None:
+    state = AccountState(
+        agent="demo", login=1, time_ns=1, balance=1.0, equity=1.0, margin=0.0, margin_free=1.0, trade_allowed=True,
+        positions=[BrokerPosition(ticket=1, symbol="Volatility 75 (1s) Index", side=1, lots=0.1, price=1.0,
+                                  magic=2**64 - 1)],
+    )  # fmt: skip
+    async with site.bridge():
+        async with linked(site) as link:
+            await greeted(link)
+            for at in range(500):
+                await link.send(encode(msgspec.structs.replace(state, equity=float(at), trade_allowed=bool(at % 2))))
+            await link.send(encode(Report(agent="demo", seq=1, kind="filled", key="k1")))
+            while await answer(link) != Ack(tick_seq=0, report_seq=1):
+                pass
+    assert site.redis.client.xlen(site.streams.reports) < 50
+    assert b'"equity":499.0' in site.redis.client.hget(site.streams.latest, "@account:demo")
+
+
+async def test_a_failing_part_of_the_bridge_is_noticed(site: Site) -> None:
+    async with site.bridge() as bridge:
+        bridge._spawn(_fails())
+        await until(bridge.failed.is_set, "it is told")
+
+
+async def _fails() -> None:
+    raise ValueError("garbage")
 
 
 async def _get(site: Site, path: str, *, unix: bool = False) -> tuple[int, bytes]:
