@@ -167,7 +167,7 @@ class IntentCourier:
         """By the clock, and by how long it lies here: a clock that is set back must not lengthen its life."""
         intent = self._open[entry]
         waited_s = time.monotonic() - self._waiting[entry]
-        return 0 < intent.expires_ns and (
+        return intent.expires_ns > 0 and (
             intent.expires_ns <= now_ns or 0 < intent.sent_ns < intent.expires_ns <= intent.sent_ns + waited_s * 1e9
         )
 

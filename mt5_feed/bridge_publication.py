@@ -108,8 +108,8 @@ class Publication:
         if held != account:
             raise Refused(
                 "account_changed",
-                f"agent {self._agent!r} must stay on account {held.decode()}, it came from {account.decode()}; give the "
-                "agent of another account another name",
+                f"agent {self._agent!r} must stay on account {held.decode()}, it came from {account.decode()}; "
+                "give the agent of another account another name",
             )
         if b"account" not in stored:
             await self._client.hset(name, "account", account)

@@ -311,12 +311,11 @@ async def test_an_agent_that_comes_from_another_account_is_refused(site: Site) -
     ],
 )  # fmt: skip
 async def test_a_report_with_numbers_that_no_book_can_take_is_not_published(site: Site, wrong: dict[str, Any]) -> None:
-    async with site.bridge():
-        async with linked(site) as link:
-            await greeted(link)
-            await link.send(encode(Report(**({"agent": "demo", "seq": 1, "kind": "filled", "key": "k1"} | wrong))))
-            said = await until_closed(link)
-            assert [each.code for each in said if isinstance(each, Refusal)] == ["bad_frame"]
+    async with site.bridge(), linked(site) as link:
+        await greeted(link)
+        await link.send(encode(Report(**({"agent": "demo", "seq": 1, "kind": "filled", "key": "k1"} | wrong))))
+        said = await until_closed(link)
+        assert [each.code for each in said if isinstance(each, Refusal)] == ["bad_frame"]
     assert site.redis.client.xlen(site.streams.reports) == 0
 
 
@@ -344,14 +343,13 @@ async def test_a_flood_of_account_states_does_not_push_the_reports_out(site: Sit
         positions=[BrokerPosition(ticket=1, symbol="Volatility 75 (1s) Index", side=1, lots=0.1, price=1.0,
                                   magic=2**64 - 1)],
     )  # fmt: skip
-    async with site.bridge():
-        async with linked(site) as link:
-            await greeted(link)
-            for at in range(500):
-                await link.send(encode(msgspec.structs.replace(state, equity=float(at), trade_allowed=bool(at % 2))))
-            await link.send(encode(Report(agent="demo", seq=1, kind="filled", key="k1")))
-            while await answer(link) != Ack(tick_seq=0, report_seq=1):
-                pass
+    async with site.bridge(), linked(site) as link:
+        await greeted(link)
+        for at in range(500):
+            await link.send(encode(msgspec.structs.replace(state, equity=float(at), trade_allowed=bool(at % 2))))
+        await link.send(encode(Report(agent="demo", seq=1, kind="filled", key="k1")))
+        while await answer(link) != Ack(tick_seq=0, report_seq=1):
+            pass
     assert site.redis.client.xlen(site.streams.reports) < 50
     assert b'"equity":499.0' in site.redis.client.hget(site.streams.latest, "@account:demo")
 
