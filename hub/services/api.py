@@ -236,6 +236,9 @@ class _Desk(_Api):
 
 
 class _DeskSwitch(_Api):
+    # The engine is reached without the bus, and trading must be stopped most of all when something is down.
+    uncounted_too = True
+
     async def post(self, verb: str) -> None:
         self.require_role("trader", "admin")
         wish = self.body_as(DeskRequest)

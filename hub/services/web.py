@@ -33,6 +33,8 @@ class ServiceHandler(web.RequestHandler):
     """Admits the caller, holds the tier's rate, and turns every refusal into ``{"error", "message"}``."""
 
     caller: Caller
+    #: Whether a request goes through while nobody can count how many there were.
+    uncounted_too = False
 
     def initialize(self, doorman: Doorman, live: LiveStore, **_: Any) -> None:
         self._doorman = doorman
@@ -52,9 +54,14 @@ class ServiceHandler(web.RequestHandler):
         self.caller = await self._doorman.admit(self.request.headers.get("Authorization", ""))
         held = self.caller.tier
         for key in (f"user:{self.caller.user}", f"tenant:{self.caller.tenant}"):
-            wait_s = await asyncio.to_thread(
-                self._live.admit, key, per_minute=held.requests_per_minute, burst=held.burst
-            )
+            try:
+                wait_s = await asyncio.to_thread(
+                    self._live.admit, key, per_minute=held.requests_per_minute, burst=held.burst
+                )
+            except Transient:
+                if not self.uncounted_too:
+                    raise
+                return
             if wait_s > 0:
                 self._retry_after_s = int(wait_s) + 1
                 raise Refused(

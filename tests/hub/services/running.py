@@ -28,6 +28,13 @@ class SilentTokens:
         raise Transient("the hub does not answer")
 
 
+class SilentLive:
+    """A bus that does not answer."""
+
+    def admit(self, key: str, *, per_minute: int, burst: int) -> float:
+        raise Transient("the live store does not answer")
+
+
 class ObedientDesk:
     """A desk that does what it is told, and remembers it."""
 

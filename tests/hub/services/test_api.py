@@ -24,7 +24,7 @@ from kernel_lib.stores.accounts import PostgresAccounts
 from kernel_lib.stores.live import RedisLive
 from kernel_lib.trading.account import RiskLimits
 from kernel_lib.wire import OutsideValue, Streams, decode
-from tests.hub.services.running import AbsentDesk, NameTokens, ObedientDesk, running, token
+from tests.hub.services.running import AbsentDesk, NameTokens, ObedientDesk, SilentLive, running, token
 
 PREFIX = "/services/api"
 
@@ -340,3 +340,24 @@ def test_features_of_a_higher_tier_are_refused_by_name(
         assert needed in answer.json()["message"]
     allowed = msgspec.structs.replace(passport, features=passport.features[:2])
     assert api[0].post(f"{PREFIX}/strategies", content=allowed.encode(), headers=token(author)).status_code == 201
+
+
+def test_a_desk_is_switched_while_the_bus_is_down_and_nothing_else_goes_through(
+    accounts: PostgresAccounts, tenants: dict[str, str], home: Home
+) -> None:
+    create_keys(home)
+    desk, trader = ObedientDesk(), token(f"{tenants['pro']}-trader")
+
+    def build() -> web.Application:
+        doorman = Doorman(NameTokens(), accounts)
+        return api_app(doorman, SilentLive(), accounts, desk, home, read_private_key(home))  # type: ignore[arg-type]
+
+    with running(build, home / "run" / "api.sock") as client:
+        assert client.get(f"{PREFIX}/me", headers=trader).status_code == 503
+        assert client.post(f"{PREFIX}/stream-ticket", headers=trader).status_code == 503
+        for verb in ("pause", "kill"):
+            answer = client.post(f"{PREFIX}/desk/{verb}", json={"reason": "bus down"}, headers=trader)
+            assert answer.status_code == 200, answer.text
+        refused = client.post(f"{PREFIX}/desk/kill", headers=token(f"{tenants['pro']}-quant"))
+        assert refused.status_code == 403
+    assert [call[2] for call in desk.calls] == ["pause", "kill"]
