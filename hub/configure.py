@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jupyterhub.proxy import ConfigurableHTTPProxy
@@ -53,6 +54,7 @@ def configure(c: Any, environ: Mapping[str, str]) -> None:
     c.JupyterHub.load_roles = hub_roles(tenants)
     c.JupyterHub.tornado_settings = {"headers": {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}}
     c.JupyterHub.template_vars = {"announcement_login": ""}
+    c.JupyterHub.template_paths = [str(Path(__file__).with_name("templates"))]
 
     c.JupyterHub.proxy_class = _proxy_with(service_routes(home))
     c.ConfigurableHTTPProxy.should_start = False
@@ -91,7 +93,9 @@ def _proxy_with(routes: dict[str, str]) -> type[ConfigurableHTTPProxy]:
 def _first_page(handler: Any) -> str:
     # Whoever has no notebook servers must not land on the page that starts one; a trader's place is the desk.
     user = handler.current_user
-    groups = set() if user is None else {group.name for group in user.groups}
+    if user is None:  # left to itself, the hub leads through the login to its own home page, and not back here
+        return f"{handler.hub.base_url}login"
+    groups = {group.name for group in user.groups}
     if groups & {"role:quant", "role:admin"}:
         return f"{handler.hub.base_url}spawn"
     return f"{handler.base_url}services/desk/" if "role:trader" in groups else f"{handler.hub.base_url}home"

@@ -173,14 +173,31 @@ def test_each_viewer_sees_the_own_tenants_desk(trader: Viewing, outsider: Viewin
     assert outsider.ask("me").json()["tenant"] == "other"
 
 
-def test_a_trader_who_logs_in_lands_on_the_desk(platform: Platform, engine: OneDeskEngine) -> None:
+@pytest.mark.parametrize("address", ["/", "/hub/", "/hub/login"])
+def test_a_trader_who_opens_the_printed_address_lands_on_the_desk(
+    platform: Platform, engine: OneDeskEngine, address: str
+) -> None:
     with httpx.Client(base_url=platform.url, follow_redirects=True, timeout=60, trust_env=False) as client:
-        client.get("/hub/login")
+        asked = client.get(address)
+        assert asked.url.path == "/hub/login"
         xsrf = str(client.cookies.get("_xsrf", path="/hub/"))
         form = {"username": "trader", "password": platform.passwords["trader"].reveal(), "_xsrf": xsrf}
-        landed = client.post("/hub/login", params={"_xsrf": xsrf}, data=form)
+        landed = client.post(asked.url, params={"_xsrf": xsrf}, data=form)
         assert (landed.status_code, landed.url.path) == (200, DESK)
         assert "<title>Tickhub desk</title>" in landed.text
+
+
+def test_the_hub_offers_a_trader_the_desk_and_no_server(trader: Viewing, quant: Viewing) -> None:
+    home = trader.client.get("/hub/home").text
+    assert f'href="{DESK}"' in home
+    assert "Start" not in home
+    assert "Add New Server" not in home
+    assert "approvals" not in home
+    refused = trader.client.get("/hub/admin")
+    assert refused.status_code == 403
+    assert "Your role does not open this page" in refused.text
+    assert "scopes" not in refused.text
+    assert "Add New Server" in quant.client.get("/hub/home").text
 
 
 def test_the_hold_out_is_asked_of_the_data_service_in_the_viewers_name(trader: Viewing, quant: Viewing) -> None:
