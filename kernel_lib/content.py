@@ -155,6 +155,8 @@ class _Reader:
             if thing.__name__.partition(".")[0] not in _MODULES:
                 raise _Unknown
             self._say("module", thing.__name__)
+        elif isinstance(thing, np.dtype) and not thing.hasobject:
+            self._say("dtype", repr(thing))
         elif isinstance(thing, np.ufunc):
             self._say("ufunc", thing.__name__)
         elif isinstance(thing, Number):

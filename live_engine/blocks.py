@@ -8,6 +8,7 @@ import msgspec
 from kernel_lib.errors import BadData
 from kernel_lib.wire import TickBlock, decode_published
 from live_engine.entries import Inbound, Snapshot
+from live_engine.proposers import Quote
 
 __all__ = ["OpenBlock", "TickCounts", "open_block"]
 
@@ -32,16 +33,19 @@ class OpenBlock(msgspec.Struct):
     inbound: Inbound
     done: int = 0
 
-    def paper_age_ns(self) -> int:
-        """How old the block was at the terminal: the simulated broker lives in the time of the events."""
-        return max(0, self.block.terminal_ns - self.ticks[-1][0])
+    def quote(self, index: int) -> Quote:
+        """Give a tick with its two ages.
 
-    def age_ns(self, time_ns: int) -> int:
-        """How old the tick of ``time_ns`` was when the desk took it, by the clocks of terminal and engine."""
+        To the broker it is as old as it was when the desk took it, by the clocks of terminal and engine. The simulated
+        broker lives in the time of the events: there it is as old as the block was at the terminal.
+        """
         block = self.block
-        waited = block.terminal_ns - time_ns
+        tick = self.ticks[index]
+        waited = block.terminal_ns - tick[0]
         travelled = self.inbound.received_ns - (block.bridge_ns or block.read_ns)
-        return (waited if waited > 0 else 0) + (travelled if travelled > 0 else 0)
+        age_ns = (waited if waited > 0 else 0) + (travelled if travelled > 0 else 0)
+        paper = block.terminal_ns - self.ticks[-1][0]
+        return index, *tick, age_ns, paper if paper > 0 else 0
 
 
 def open_block(inbound: Inbound) -> OpenBlock:

@@ -4,7 +4,7 @@ Nothing here reads a clock, writes a record or talks to anyone. Rows that a book
 :attr:`Books.given`: the recovery, which compares them with the journal, then the desk, which journals them and acts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kernel_lib.errors import BadData
 from kernel_lib.trading.record import Control, State, Status
@@ -12,15 +12,34 @@ from kernel_lib.wire import OutsideValue, Report, TickBlock, decode
 from live_engine.blocks import OpenBlock, TickCounts, open_block
 from live_engine.broker import broker_event, order_id_of
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, StartedEntry
-from live_engine.proposers import HOLD
+from live_engine.heard import Question, Told
+from live_engine.proposers import Fault, Quote, Seats
 from live_engine.slot import Slot
-from live_engine.strategy_process import Question, Told
-from live_engine.strategy_wire import Answer
 
-__all__ = ["Books"]
+__all__ = ["Books", "Party"]
 
-_BAD_TARGET = int(Status.BAD_TARGET)
 Given = Callable[[Slot, bytes], None]
+
+
+class Party:
+    """Whom a symbol's ticks concern; made anew when one comes, goes, fails or starts afresh.
+
+    Attributes
+    ----------
+    slots : list of Slot
+        Those that trade it.
+    listeners : list
+        Those that read its price as one of their channels: slot, and the channel's place.
+    seats : Seats or None
+        Where the desk lets them take their ticks.
+    """
+
+    __slots__ = ("listeners", "seats", "slots")
+
+    def __init__(self, slots: list[Slot], listeners: list[tuple[Slot, int]]) -> None:
+        self.slots = slots
+        self.listeners = listeners
+        self.seats: Seats | None = None
 
 
 class Books:
@@ -53,7 +72,7 @@ class Books:
         self.given: Given = lambda slot, rows: None
         self.told: Callable[[Told], None] = lambda told: None
         self._report_seqs: dict[str, int] = {}
-        self._of_symbol: dict[str, tuple[list[Slot], list[tuple[Slot, int]]]] = {}
+        self._of_symbol: dict[str, Party] = {}
         self._warn = warn
 
     def restore(self, kept: Snapshot) -> None:
@@ -92,34 +111,26 @@ class Books:
             self._warn(said)
         return block
 
-    def tick(self, index: int, answer: Callable[[list[Question]], dict[int, Answer]]) -> bool:
-        """Take one tick of the open block: books, questions, answers, books; False when no strategy looks at it."""
+    def tick(self, index: int, turn: Callable[[Party, Quote], Mapping[int, Fault]]) -> bool:
+        """Take one tick of the open block through ``turn``; False when no strategy looks at it."""
         opened = self.open
         assert opened is not None
         opened.done = index + 1
         symbol = opened.block.symbol
-        self.last_ticks[symbol] = time_ns, bid, ask = opened.ticks[index]
+        self.last_ticks[symbol] = _, bid, ask = opened.ticks[index]
         self.counts.ticks += 1
-        concerned = self._of_symbol.get(symbol) or self._concerned(symbol)
-        slots, listeners = concerned
-        for slot, channel in listeners:
+        party = self._of_symbol.get(symbol) or self._concerned(symbol)
+        for slot, channel in party.listeners:
             if slot.running:
                 self.told(Told(slot.number, channel, (bid + ask) * 0.5))
-        if not slots:
+        if not party.slots:
             return False
-        questions = []
-        for slot in slots:
-            age_ns = opened.paper_age_ns() if slot.paper else opened.age_ns(time_ns)
-            view = slot.book.on_tick(time_ns, bid, ask, age_ns)
-            if slot.running:
-                questions.append(Question(slot.number, time_ns, bid, ask, view.tobytes()))
-        answers = answer(questions)
-        for slot in slots:
-            given = answers.get(slot.number, HOLD)
-            if given.status >= _BAD_TARGET:
-                slot.faulted = True
-                slot.reason = slot.reason or Status(given.status).name.lower().replace("_", " ")
-            slot.book.on_target(*given)
+        for number, fault in turn(party, opened.quote(index)).items():
+            slot = self.slots[number]
+            slot.faulted = True
+            slot.reason = slot.reason or Status(fault.status).name.lower().replace("_", " ")
+            self._of_symbol.clear()
+        for slot in party.slots:
             self._emit(slot)
         return True
 
@@ -168,6 +179,7 @@ class Books:
                 slot.reason = ""
                 if slot.faulted:
                     slot.faulted, slot.proposer, slot.since = False, b"", self._known(slot)
+                    self._of_symbol.clear()
                     restarted.append(slot)
             elif not slot.faulted:
                 slot.reason = said
@@ -194,6 +206,7 @@ class Books:
         """Take a strategy off: it goes flat and is not asked any more."""
         slot = self.slots[number]
         slot.withdrawn = True
+        self._of_symbol.clear()
         slot.reason = "approval withdrawn; goes flat"
         slot.book.control(Control.KILL, int(slot.book.numbers["time_ns"]) or slot.approval.at_ns)
         self._emit(slot)
@@ -202,6 +215,7 @@ class Books:
         """Put a strategy out; one that failed outside a tick has its book paused from here on."""
         slot = self.slots[abs(entry.slot)]
         slot.faulted, slot.reason = True, entry.reason
+        self._of_symbol.clear()
         if entry.slot < 0 and slot.book.state is State.ACTIVE:
             slot.book.control(Control.PAUSE, int(slot.book.numbers["time_ns"]) or slot.approval.at_ns)
             self._emit(slot)
@@ -214,16 +228,15 @@ class Books:
             if channel in self.outside
         ]
 
-    def _concerned(self, symbol: str) -> tuple[list[Slot], list[tuple[Slot, int]]]:
-        """Give the slots that trade a symbol, and those that read its price as one of their channels."""
+    def _concerned(self, symbol: str) -> Party:
         traders = [slot for slot in self.slots.values() if slot.passport.instrument.symbol == symbol]
         readers = [
             (slot, slot.passport.channels.index(symbol))
             for slot in self.slots.values()
             if symbol in slot.passport.channels
         ]
-        self._of_symbol[symbol] = traders, readers
-        return traders, readers
+        self._of_symbol[symbol] = party = Party(traders, readers)
+        return party
 
     def _emit(self, slot: Slot) -> None:
         if slot.book.has_rows:

@@ -20,6 +20,7 @@ __all__ = [
     "CLOSED",
     "CONTROL",
     "FAULT",
+    "INDEX",
     "OPENED",
     "OUTSIDE",
     "PROPOSAL",
@@ -34,6 +35,7 @@ __all__ = [
     "SlotSnapshot",
     "Snapshot",
     "StartedEntry",
+    "answers_in",
     "pack_inbound",
     "pack_proposals",
     "pack_rows",
@@ -60,7 +62,7 @@ PROPOSAL = np.dtype(
 
 _PROPOSAL = struct.Struct("<iqdqqq")
 _INBOUND = struct.Struct("<qQQ")
-_INDEX = struct.Struct("<I")
+INDEX = struct.Struct("<I")
 _SNAPSHOT_VERSION = 3
 
 
@@ -160,7 +162,7 @@ def unpack_inbound(payload: bytes) -> Inbound:
 
 def pack_proposals(index: int, answers: Mapping[int, Answer]) -> bytes:
     """Encode the answers, by slot, to tick ``index`` of the last block."""
-    packed = _INDEX.pack(index)
+    packed = INDEX.pack(index)
     for slot, (target, units, stop, take, status) in answers.items():
         packed += _PROPOSAL.pack(slot, status, target, units, stop, take)
     return packed
@@ -168,17 +170,27 @@ def pack_proposals(index: int, answers: Mapping[int, Answer]) -> bytes:
 
 def unpack_proposals(payload: bytes) -> tuple[int, npt.NDArray[np.void]]:
     """Decode a PROPOSALS record."""
-    return _INDEX.unpack_from(payload)[0], np.frombuffer(payload, PROPOSAL, offset=_INDEX.size)
+    return INDEX.unpack_from(payload)[0], np.frombuffer(payload, PROPOSAL, offset=INDEX.size)
+
+
+def answers_in(proposals: npt.NDArray[np.void]) -> dict[int, Answer]:
+    """Give the answers, by slot, in rows of :data:`PROPOSAL`."""
+    return {
+        int(row["slot"]): Answer(
+            float(row["target"]), int(row["units"]), int(row["stop"]), int(row["take"]), int(row["status"])
+        )
+        for row in proposals
+    }
 
 
 def pack_rows(slot: int, rows: bytes) -> bytes:
     """Encode what one book gave, bytes of EVENT records."""
-    return _INDEX.pack(slot) + rows
+    return INDEX.pack(slot) + rows
 
 
 def unpack_rows(payload: bytes) -> tuple[int, npt.NDArray[np.void]]:
     """Decode a ROWS record."""
-    return _INDEX.unpack_from(payload)[0], np.frombuffer(payload, EVENT, offset=_INDEX.size)
+    return INDEX.unpack_from(payload)[0], np.frombuffer(payload, EVENT, offset=INDEX.size)
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:

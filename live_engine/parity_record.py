@@ -23,10 +23,10 @@ from kernel_lib.wire import TickBlock
 from live_engine.blocks import open_block
 from live_engine.books import Books
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, read_snapshot
+from live_engine.heard import Question, Told
 from live_engine.recovery import recover
 from live_engine.segment import Record, segments_behind
 from live_engine.slot import Slot
-from live_engine.strategy_process import Question, Told
 
 __all__ = ["Lived", "Stretch", "read_desk"]
 

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from kernel_lib.errors import Broken
 from kernel_lib.trading.record import Status
 from live_engine import entries
-from live_engine.books import Books
+from live_engine.books import Books, Party
 from live_engine.entries import ControlEntry, FaultEntry, OpenedEntry, StartedEntry
+from live_engine.heard import Question
+from live_engine.proposers import Fault, Quote, answered
 from live_engine.segment import Record, read_journal
 from live_engine.slot import Slot
-from live_engine.strategy_process import Question
 from live_engine.strategy_wire import Answer
 
 __all__ = ["recover"]
@@ -113,13 +114,9 @@ class _Recovery:
         )
 
     def _tick(self, index: int, proposals: npt.NDArray[np.void]) -> None:
+        answers = entries.answers_in(proposals)
+
         def journaled(questions: list[Question]) -> dict[int, Answer]:
-            answers = {
-                int(row["slot"]): Answer(
-                    float(row["target"]), int(row["units"]), int(row["stop"]), int(row["take"]), int(row["status"])
-                )
-                for row in proposals
-            }
             if set(answers) != {question.slot for question in questions}:
                 raise Broken(
                     f"tick {index} of block {self.books.tick_id} was answered by other strategies than now run"
@@ -129,7 +126,15 @@ class _Recovery:
                     self.books.slots[question.slot].since.append(question)  # live, the strategy process keeps its own
             return answers
 
-        self.books.tick(index, journaled)
+        def turn(party: Party, quote: Quote) -> dict[int, Fault]:
+            answered(party.slots, quote, journaled)
+            return {
+                slot: Fault("", answer.status)
+                for slot, answer in answers.items()
+                if answer.status > int(Status.DECIDED)
+            }
+
+        self.books.tick(index, turn)
 
     def _catch_up(self, index: int) -> None:
         opened = self.books.open

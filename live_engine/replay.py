@@ -24,8 +24,10 @@ from kernel_lib.passport import Approval, Passport
 from kernel_lib.trading.record import EVENT, Kind
 from kernel_lib.wire import TickBlock, decode
 from live_engine import entries
+from live_engine.heard import Question, Told
+from live_engine.proposers import AskedSeats, Fault, Seats
 from live_engine.segment import read_journal
-from live_engine.strategy_process import Fault, Question, Told
+from live_engine.slot import Slot
 from live_engine.strategy_wire import Answer
 from live_engine.trading import Desk
 
@@ -124,6 +126,9 @@ class _NoCode:
 
     def ask(self, questions: list[Question]) -> dict[int, Answer | Fault]:
         return {}
+
+    def seats(self, slots: list[Slot]) -> Seats:
+        return AskedSeats(self, slots)
 
     def snapshot(self, slot: int) -> bytes | Fault:
         return b""

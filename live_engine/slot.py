@@ -12,8 +12,8 @@ from kernel_lib.trading.record import State
 from kernel_lib.wire import AccountState, Report
 from live_engine.broker import Intents, magic_of, never_sent, order_key, trades_opened
 from live_engine.entries import SlotSnapshot
+from live_engine.heard import Question, Told
 from live_engine.state import OrderState, PositionState, StrategyState
-from live_engine.strategy_process import Question, Told
 
 __all__ = ["Slot"]
 

@@ -16,6 +16,9 @@ import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
+
 __all__ = ["LONGEST_FRAME", "NOWHERE", "Line", "Place", "keep_to", "open_line"]
 
 #: No processor in particular.
@@ -38,6 +41,10 @@ class Line:
     ----------
     buffer : bytearray
         Where frames are read into.
+    received : array of int64, shape (1,)
+        Frames that were read; compiled code counts its own here.
+    waiting : bool
+        Somebody waits for a frame.
     """
 
     def __init__(self, source: int, sink: int) -> None:
@@ -45,8 +52,9 @@ class Line:
         self.buffer = bytearray(LONGEST_FRAME)
         self._seen = memoryview(self.buffer)
         self._buffers = [self.buffer]
+        self.received: npt.NDArray[np.int64] = np.zeros(1, np.int64)
+        self.waiting = False
         self._timeout_s = math.inf
-        self._until_s = math.inf
         self._was_late = False
         self._closed = threading.Event()
 
@@ -102,16 +110,28 @@ class Line:
         TimeoutError
             None came in time.
         """
-        self._until_s = time.monotonic() + self._timeout_s
+        self.waiting = True
         length = os.readv(self.source, self._buffers)
-        self._until_s = math.inf
+        self.waiting = False
+        self.received[0] += 1
         if not length and self._was_late:
             raise TimeoutError(f"a frame must come within {self._timeout_s} s, none did")
         return self._seen[:length]
 
+    def last(self, n_bytes: int) -> memoryview:
+        """Give the frame of so many bytes that compiled code read."""
+        return self._seen[:n_bytes]
+
     def _look_out(self, end: Callable[[], None]) -> None:
+        # Whoever waits reads no clock: late is who waited for one and the same frame all the time.
+        before, since_s = -1, 0.0
         while not self._closed.wait(_LOOK_S):
-            if time.monotonic() > self._until_s:
+            received = int(self.received[0])
+            if not self.waiting:
+                before = -1
+            elif received != before:
+                before, since_s = received, time.monotonic()
+            elif time.monotonic() - since_s > self._timeout_s:
                 self._was_late = True
                 end()
                 return

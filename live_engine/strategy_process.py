@@ -10,20 +10,27 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from kernel_lib.errors import StrategyFault
 from kernel_lib.sandbox import SandboxProcess
 from kernel_lib.sandbox.programs import start_program
+from kernel_lib.trading.record import Status
 from live_engine import strategy_wire as wire
-from live_engine.strategy_line import NOWHERE, Line, Place, open_line
+from live_engine.heard import Heard, Question, Told
+from live_engine.proposers import Fault, Quote, Seats
+from live_engine.seats import CompiledSeats
+from live_engine.slot import Slot
+from live_engine.strategy_line import Line, Place, open_line
 from live_engine.strategy_wire import Answer
+from live_engine.turn import Seat, Table
 
-__all__ = ["Fault", "HostConfig", "Question", "StrategyHost", "Told"]
+__all__ = ["HostConfig", "StrategyHost"]
 
 _GONE = "the strategy process ended by itself: out of memory, or the strategy ended it"
+_RAISED, _TIMEOUT = int(Status.RAISED), int(Status.TIMEOUT)
 _log = logging.getLogger("tickhub.desk")
 
 
@@ -49,37 +56,12 @@ class HostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     trusted: bool = False
 
 
-class Question(NamedTuple):
-    """One tick for one strategy: what it may see."""
-
-    slot: int
-    time_ns: int
-    bid: float
-    ask: float
-    view: bytes
-
-
-class Told(NamedTuple):
-    """What one of a strategy's channels shows from now on."""
-
-    slot: int
-    channel: int
-    number: float
-
-
-class Fault(NamedTuple):
-    """Why a strategy is put out; ``timeout`` when it did not answer."""
-
-    reason: str
-    timeout: bool = False
-
-
 class Loaded(msgspec.Struct, kw_only=True):
-    """What is needed to put a strategy into a child: its load message and the questions since its state."""
+    """What is needed to put a strategy into a child: its load message, its state, and what it heard since."""
 
     load: dict[str, Any]
-    state: bytes = b""
-    since: list[Question | Told] = []
+    state: bytes
+    heard: Heard
 
 
 class StrategyHost:
@@ -89,6 +71,11 @@ class StrategyHost:
     ----------
     name : str
         The sandbox's name.
+
+    Attributes
+    ----------
+    generation : int
+        Another with every strategy that comes or goes, and with every process.
     """
 
     def __init__(self, name: str, config: HostConfig | None = None) -> None:
@@ -96,6 +83,7 @@ class StrategyHost:
         self.config = config or HostConfig()
         self.slots: dict[int, Loaded] = {}
         self.restarts = 0
+        self.generation = 0
         self._pending: dict[int, Fault] = {}
         self._epoch = 0
         self._seq = 0
@@ -108,7 +96,8 @@ class StrategyHost:
         self, slot: int, load: dict[str, Any], state: bytes = b"", since: Iterable[Question | Told] = ()
     ) -> Fault | None:
         """Load a strategy and bring it up to date; give why it could not be, and leave it out then."""
-        self.slots[slot] = Loaded(load=load, state=state, since=list(since))
+        self.generation += 1
+        self.slots[slot] = Loaded(load=load, state=state, heard=Heard(since))
         if self._line is None:
             return self._restart().get(slot)
         fault = self._put(slot)
@@ -120,6 +109,7 @@ class StrategyHost:
 
     def remove(self, slot: int) -> None:
         """Forget a strategy."""
+        self.generation += 1
         if self.slots.pop(slot, None) is not None and self._line is not None:
             try:
                 self._send(wire.HEADER.pack(wire.UNLOAD, slot, self._epoch, 0))
@@ -130,7 +120,7 @@ class StrategyHost:
         """Give a strategy a value from outside; it is seen by the next question."""
         held = self.slots.get(told.slot)
         if held is not None:
-            held.since.append(told)
+            held.heard.add(told)
             # A process that is gone is found by the next question, and rebuilt with this.
             with contextlib.suppress(StrategyFault, OSError):
                 self._send(wire.TELL_FRAME.pack(wire.TELL, told.slot, self._epoch, 0, told.channel, told.number))
@@ -143,6 +133,41 @@ class StrategyHost:
         while len(left) > self._at_once:
             asked, rest = left[: self._at_once], left[self._at_once :]
             left = [*self._ask_once(asked, answers), *(each for each in rest if each.slot not in answers)]
+        while left:
+            left = self._ask_once(left, answers)
+        return answers
+
+    def seats(self, slots: list[Slot]) -> Seats:
+        """Let strategies of one symbol take their ticks."""
+        return CompiledSeats(self, slots)
+
+    def table(self, slots: list[Slot]) -> Table | None:
+        """Lay a table; None where the line does not carry so many questions at once, or there is no process."""
+        if self._line is None or len(slots) > self._at_once:
+            return None
+        seats = [
+            Seat(each.number, each.running, each.paper, each.book.arrays, self._heard_of(each.number)) for each in slots
+        ]
+        return Table(seats, self._line, self._epoch)
+
+    def turn(self, table: Table, quote: Quote) -> int:
+        """Let a table laid for this :attr:`generation` take a tick; see :meth:`~live_engine.turn.Table.turn`."""
+        line = self._open_line()
+        line.wait_at_most(self.config.answer_s)
+        line.waiting = True
+        done = table.turn(quote, self._seq + 1, self._place.here())
+        line.waiting = False
+        self._seq += table.n_asked
+        return done
+
+    def rest(self, table: Table, questions: list[Question]) -> dict[int, Answer | Fault]:
+        """Give what the strategies say whom the last turn left unanswered; a strategy that faults is put out."""
+        answers: dict[int, Answer | Fault] = {}
+        n_answered = table.n_asked - len(questions)
+        sent, left = questions[: table.n_sent - n_answered], questions[table.n_sent - n_answered :]
+        first = self._seq - len(questions) + 1
+        again = self._receive_all(sent, first, answers, self._open_line().last(table.frame_bytes))
+        left = [*again, *(each for each in left if each.slot not in answers)]
         while left:
             left = self._ask_once(left, answers)
         return answers
@@ -164,7 +189,8 @@ class StrategyHost:
                 raise StrategyFault("a snapshot must be of the strategy asked, it was of another")
         except (StrategyFault, OSError) as error:
             return self._lost(slot, error)
-        held.state, held.since = whole[4], []
+        held.state = whole[4]
+        held.heard.clear()
         return held.state
 
     def close(self) -> None:
@@ -173,27 +199,47 @@ class StrategyHost:
 
     def _ask_once(self, questions: Sequence[Question], answers: dict[int, Answer | Fault]) -> list[Question]:
         """Ask all; on a lost child give those still unanswered, to be asked again."""
+        first = self._seq + 1
         try:
-            line, cpu, epoch, before = self._open_line(), self._place.here(), self._epoch, self._seq
+            line, epoch, cpu = self._open_line(), self._epoch, self._place.here()
             line.wait_at_most(self.config.answer_s)
-            for seq, (slot, time_ns, bid, ask, view) in enumerate(questions, before + 1):
-                self._seq = seq
-                line.send(wire.TICK_FRAME.pack(wire.TICK, slot, epoch, seq, cpu, time_ns, bid, ask, view))
-            for seq, question in enumerate(questions, before + 1):
-                slot, frame = question.slot, line.receive()
+            for slot, time_ns, bid, ask, view in questions:
+                line.send(wire.TICK_FRAME.pack(wire.TICK, slot, epoch, self._next(), cpu, time_ns, bid, ask, view))
+        except (StrategyFault, OSError) as error:
+            return self._give_up(questions, answers, error)
+        return self._receive_all(questions, first, answers)
+
+    def _receive_all(
+        self,
+        questions: Sequence[Question],
+        first: int,
+        answers: dict[int, Answer | Fault],
+        frame: bytes | memoryview = b"",
+    ) -> list[Question]:
+        """Take the answers to questions numbered from ``first`` on; ``frame`` has come already, where it is one."""
+        try:
+            line, epoch = self._open_line(), self._epoch
+            for seq, question in enumerate(questions, first):
+                slot, frame = question.slot, frame or line.receive()
                 if _proposes(frame):
                     answers[slot] = wire.checked_proposal(frame, slot, epoch, seq)
-                    self.slots[slot].since.append(question)
+                    self.slots[slot].heard.add(question)
                 else:
                     answers[slot] = Fault(_fault_text(frame, slot, epoch, seq))
                     self.remove(slot)
+                frame = b""
         except (StrategyFault, OSError) as error:
-            left = [each for each in questions if each.slot not in answers]
-            answers[left[0].slot] = self._lost(left[0].slot, error)
-            for slot, fault in self._pending.items():  # strategies that could not be rebuilt
-                answers.setdefault(slot, fault)
-            return [each for each in left[1:] if each.slot not in answers]
+            return self._give_up(questions, answers, error)
         return []
+
+    def _give_up(
+        self, questions: Sequence[Question], answers: dict[int, Answer | Fault], error: Exception
+    ) -> list[Question]:
+        left = [each for each in questions if each.slot not in answers]
+        answers[left[0].slot] = self._lost(left[0].slot, error)
+        for slot, fault in self._pending.items():  # strategies that could not be rebuilt
+            answers.setdefault(slot, fault)
+        return [each for each in left[1:] if each.slot not in answers]
 
     def _lost(self, slot: int, error: Exception) -> Fault:
         # Whoever the child was busy with is to blame: it answers in order.
@@ -202,7 +248,7 @@ class StrategyHost:
         reason = f"no answer within {self.config.answer_s} s" if timeout else _reason(error)
         _log.warning("strategy process lost", extra={"sandbox": self.name, "slot": slot, "reason": reason})
         self._pending = self._restart()
-        return Fault(reason, timeout)
+        return Fault(reason, _TIMEOUT if timeout else _RAISED)
 
     def _restart(self) -> dict[int, Fault]:
         """Start a child and rebuild every strategy in it; give those that could not be."""
@@ -234,20 +280,19 @@ class StrategyHost:
             frame = self._receive(self.config.load_s)
             if len(frame) < wire.HEADER.size or wire.HEADER.unpack_from(frame) != (wire.LOADED, slot, self._epoch, seq):
                 return Fault(_fault_text(frame, slot, self._epoch, seq))
-            for question in held.since:
-                if isinstance(question, Told):
-                    self._send(wire.TELL_FRAME.pack(wire.TELL, slot, self._epoch, 0, *question[1:]))
+            for said, seq in held.heard.again(self._epoch, self._seq):
+                self._send(said)
+                if not seq:
                     continue
-                seq = self._next()
-                self._send(wire.TICK_FRAME.pack(wire.TICK, slot, self._epoch, seq, NOWHERE, *question[1:]))
+                self._seq = seq
                 frame = self._receive(self.config.answer_s * 8)
                 if not _proposes(frame):
                     return Fault(_fault_text(frame, slot, self._epoch, seq))
                 wire.checked_proposal(frame, slot, self._epoch, seq)
         except TimeoutError:
-            return Fault(f"not loaded within {self.config.load_s} s", timeout=True)
+            return Fault(f"not loaded within {self.config.load_s} s", _TIMEOUT)
         except (StrategyFault, OSError) as error:
-            return Fault(_reason(error), timeout=True)
+            return Fault(_reason(error), _TIMEOUT)
         return None
 
     def _start(self) -> None:
@@ -272,7 +317,12 @@ class StrategyHost:
         self._line = line
         self._at_once = line.frames_in_flight
 
+    def _heard_of(self, slot: int) -> Heard:
+        held = self.slots.get(slot)
+        return held.heard if held is not None else Heard()
+
     def _stop(self) -> None:
+        self.generation += 1
         if self._line is not None:
             self._line.close()
             self._line = None
@@ -304,12 +354,12 @@ def _reason(error: Exception) -> str:
     return _GONE if isinstance(error, ConnectionError) else _printable(str(error).encode())
 
 
-def _proposes(frame: memoryview) -> bool:
+def _proposes(frame: bytes | memoryview) -> bool:
     # By its kind too: the words of a fault may be just as long.
     return len(frame) == wire.PROPOSAL_FRAME.size and frame[0] == wire.PROPOSAL
 
 
-def _fault_text(frame: memoryview, slot: int, epoch: int, seq: int) -> str:
+def _fault_text(frame: bytes | memoryview, slot: int, epoch: int, seq: int) -> str:
     """Read a FAULT frame from a child that may be hostile."""
     if not frame:
         raise StrategyFault(_GONE)

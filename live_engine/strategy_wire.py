@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from kernel_lib.errors import StrategyFault
 from kernel_lib.trading.record import VIEW
-from kernel_lib.trading.terms import terms_in_range
+from kernel_lib.trading.terms import MAX_POINTS, terms_in_range
 from live_engine.strategy_line import LONGEST_FRAME, Line
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "HEADER",
     "LOAD",
     "LOADED",
+    "MAX_UNITS",
     "PROPOSAL",
     "PROPOSAL_FRAME",
     "SNAPSHOT",
@@ -57,8 +58,7 @@ PROPOSAL_FRAME = struct.Struct("<BxHIQdqqqq")
 MAX_BLOB_BYTES = 16 * 1024**2
 _BLOB = struct.Struct("<BxHIQBxxxII")
 _PART_BYTES = LONGEST_FRAME - _BLOB.size
-_MAX_UNITS = 10**9
-_MAX_POINTS = 10**8
+MAX_UNITS = 10**9
 _HOLD, _DECIDED, _BAD = 0, 1, 2
 
 
@@ -91,8 +91,8 @@ def checked_proposal(frame: bytes | memoryview, slot: int, epoch: int, seq: int)
         return Answer(0.0, 0, 0, 0, _HOLD)
     if status > _DECIDED or not -1.0 <= target <= 1.0:
         raise StrategyFault(f"an answer must have a target from -1 to 1, it was {target!r} with status {status}")
-    plain = status == _DECIDED and 0 <= stop <= _MAX_POINTS and 0 <= take <= _MAX_POINTS
-    if abs(units) > _MAX_UNITS or not (plain or terms_in_range(stop, take, status)):
+    plain = status == _DECIDED and 0 <= stop <= MAX_POINTS and 0 <= take <= MAX_POINTS
+    if abs(units) > MAX_UNITS or not (plain or terms_in_range(stop, take, status)):
         raise StrategyFault(f"an answer's size and stops must be in range, they were {units}, {stop}, {take}")
     return Answer(target, units, stop, take, status)
 

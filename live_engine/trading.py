@@ -7,7 +7,7 @@ journal then is :class:`~kernel_lib.errors.Broken`, and the desk does not start.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -17,19 +17,17 @@ from kernel_lib.passport import Approved
 from kernel_lib.trading.record import Control
 from kernel_lib.wire import AccountState, OrderIntent, OutsideValue, Report, decode
 from live_engine import entries
-from live_engine.books import Books
+from live_engine.books import Books, Party
 from live_engine.broker import orders_in
 from live_engine.day_trades import keep_to_tier
 from live_engine.desk_state import desk_state
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, StartedEntry
 from live_engine.journal import Journal, JournalConfig
 from live_engine.latency import Histogram
-from live_engine.proposers import Proposers, ask_all
+from live_engine.proposers import Fault, Proposers, Quote
 from live_engine.recovery import recover
 from live_engine.slot import Slot
 from live_engine.state import DeskState
-from live_engine.strategy_process import Fault, Question
-from live_engine.strategy_wire import Answer
 
 __all__ = ["Desk", "DeskConfig", "Proposers"]
 
@@ -100,6 +98,7 @@ class Desk:
         self._clock = clock
         self._snapshot_at = 0
         self._received_at = 0
+        self._faults: Mapping[int, Fault] = {}
         self._snapshot_path = directory / "snapshot"
         self.journal = Journal(directory / "journal", self.config.journal)
         try:
@@ -286,22 +285,22 @@ class Desk:
             self.books.open = None
 
     def _tick(self, index: int) -> bool:
-        faults: dict[int, Fault] = {}
-
-        def ask(questions: list[Question]) -> dict[int, Answer]:
-            answers, found = ask_all(self._proposers, questions)
-            if found:
-                faults.update(found)
-            self.journal.append(entries.PROPOSALS, entries.pack_proposals(index, answers), hold=True)
-            return answers
-
         began = time.perf_counter_ns()
-        looked = self.books.tick(index, ask)
-        for number, fault in faults.items():
-            self._tell_fault(self.slots[number], fault.reason)
+        looked = self.books.tick(index, self._turn)
+        if self._faults:
+            faults, self._faults = self._faults, {}
+            for number, fault in faults.items():
+                self._tell_fault(self.slots[number], fault.reason)
         if looked:
             self.stages["decision"].add(time.perf_counter_ns() - began)
         return looked
+
+    def _turn(self, party: Party, quote: Quote) -> Mapping[int, Fault]:
+        if party.seats is None:
+            party.seats = self._proposers.seats(party.slots)
+        record, self._faults = party.seats.turn(quote)
+        self.journal.append(entries.PROPOSALS, record, hold=True)
+        return self._faults
 
     def _given(self, slot: Slot, rows: bytes) -> None:
         """What a book gave: into the journal, then orders to the broker."""

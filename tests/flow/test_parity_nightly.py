@@ -23,11 +23,12 @@ from kernel_lib.trading.account import Costs
 from kernel_lib.trading.record import Control
 from kernel_lib.wire import OrderIntent, OutsideValue, Report, encode
 from live_engine.entries import read_snapshot
+from live_engine.heard import Question
 from live_engine.journal import JournalConfig
 from live_engine.parity_night import Night, compare_day, compare_desk
 from live_engine.parity_record import read_desk
+from live_engine.proposers import Fault
 from live_engine.segment import segments_behind
-from live_engine.strategy_process import Fault, Question
 from live_engine.strategy_wire import Answer
 from live_engine.trading import Desk, DeskConfig
 from tests.live_engine.desk_kit import InProcessStrategies, blocks_of, desk_bundle

@@ -62,6 +62,14 @@ def test_how_a_function_is_compiled_counts() -> None:
     assert len(set(forms)) == 3
 
 
+def test_the_layout_of_a_record_counts() -> None:
+    packed, padded = np.dtype([("a", "<i2"), ("b", "<f8")]), np.dtype([("a", "<i2"), ("b", "<f8")], align=True)
+    contents = [content_of(_adder(each)) for each in (packed, padded, np.dtype([("a", "<i2"), ("c", "<f8")]))]
+    assert None not in contents
+    assert len(set(contents)) == 3
+    assert content_of(_adder(np.dtype([("a", object)]))) is None
+
+
 def test_a_function_of_ours_counts_by_its_name_and_by_its_sources_digest() -> None:
     assert content_of(ema(12).update) == content_of(ema(26).update) is not None
 

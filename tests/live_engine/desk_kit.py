@@ -14,8 +14,10 @@ from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 from kernel_lib.trading.record import VIEW
 from kernel_lib.wire import encode, tick_block
 from live_engine import entries
+from live_engine.heard import Question, Told
+from live_engine.proposers import AskedSeats, Fault, Seats
 from live_engine.segment import read_journal
-from live_engine.strategy_process import Fault, Question, Told
+from live_engine.slot import Slot
 from live_engine.strategy_wire import Answer
 
 NOW = 1_700_000_000_000_000_000
@@ -51,6 +53,9 @@ class InProcessStrategies:
 
     def ask(self, questions: list[Question]) -> dict[int, Answer | Fault]:
         return {question.slot: self._answer(question) for question in questions}
+
+    def seats(self, slots: list[Slot]) -> Seats:
+        return AskedSeats(self, slots)
 
     def snapshot(self, slot: int) -> bytes | Fault:
         return self.held[slot].snapshot()

@@ -18,12 +18,13 @@ from kernel_lib.importers import read_ticks
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategies import ma_cross
 from kernel_lib.strategy import load_strategy
-from kernel_lib.trading.record import Control, Kind
+from kernel_lib.trading.record import Control, Kind, Status
 from kernel_lib.wire import AccountState, BrokerPosition, OrderIntent, OutsideValue, Report, encode
 from live_engine import entries
+from live_engine.heard import Question
 from live_engine.journal import JournalConfig
+from live_engine.proposers import Fault
 from live_engine.segment import read_journal
-from live_engine.strategy_process import Fault, Question
 from live_engine.strategy_wire import Answer
 from live_engine.trading import Desk, DeskConfig
 from tests.live_engine.desk_kit import InProcessStrategies, blocks_of, desk_bundle, journaled_rows
@@ -41,7 +42,7 @@ class SilentStrategies(InProcessStrategies):
     def ask(self, questions: list[Question]) -> dict[int, Answer | Fault]:
         self.left -= 1
         if self.left < 0:
-            return {question.slot: Fault("no answer within 0.25 s", timeout=True) for question in questions}
+            return {question.slot: Fault("no answer within 0.25 s", int(Status.TIMEOUT)) for question in questions}
         return super().ask(questions)
 
 

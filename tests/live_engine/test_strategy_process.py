@@ -1,7 +1,5 @@
 """A strategy can ask, never act: what raises, lies, hangs, dies or eats memory is put out, and the others go on."""
 
-import itertools
-import os
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -10,26 +8,16 @@ import pytest
 
 from kernel_lib.errors import StrategyFault
 from kernel_lib.market.instrument import EURUSD
-from kernel_lib.sandbox import capabilities
 from kernel_lib.strategy import Proposer, load_strategy
 from kernel_lib.trading.account import AccountConfig
 from kernel_lib.trading.record import VIEW
 from live_engine import strategy_wire as wire
+from live_engine.heard import Question, Told
+from live_engine.proposers import Fault
 from live_engine.strategy_line import Line
-from live_engine.strategy_process import Fault, HostConfig, Question, StrategyHost, Told
+from live_engine.strategy_process import StrategyHost
 from live_engine.strategy_wire import Answer, Blobs, checked_proposal
-
-_serial = itertools.count()
-HEAD = "from kernel_lib import features as f\nfrom kernel_lib.strategy import strategy\nimport math, os, time\n"
-STEADY = HEAD + (
-    "@strategy(features={'slow': f.ema(3)}, params={'edge': 0.0})\n"
-    "def steady(x, position, p):\n    return 1.0 if x.mid >= x.slow + p.edge else -1.0\n"
-)
-
-
-def plain(body: str, top: str = "") -> str:
-    """A strategy whose decision numba cannot compile, so that it runs as Python."""
-    return HEAD + top + f"@strategy(features={{}})\ndef bad(x, position, p):\n    held = open\n{body}"
+from tests.live_engine.strategy_kit import FORGED, FORGES, STEADY, plain, start_host
 
 
 def load_of(source: str, entry: str) -> dict[str, object]:
@@ -42,8 +30,7 @@ def load_of(source: str, entry: str) -> dict[str, object]:
 
 @pytest.fixture
 def host() -> Iterator[StrategyHost]:
-    config = HostConfig(answer_s=3.0, memory_bytes=400 * 1024**2, trusted=not capabilities().isolates)
-    held = StrategyHost(f"host-{os.getpid()}-{next(_serial)}", config)
+    held = start_host(answer_s=3.0)
     yield held
     held.close()
 
@@ -119,9 +106,6 @@ def test_source_longer_than_one_frame_is_carried(host: StrategyHost) -> None:
     assert host.add(1, load_of(STEADY + "#" * 300_000, "steady")) is None
 
 
-FORGED = "struct.pack('<BxHIQdqqqq', 2, 1, 1, 99, 1.0, 9, 0, 0, 1)"
-
-
 @pytest.mark.parametrize(
     "attack",
     [
@@ -132,13 +116,7 @@ FORGED = "struct.pack('<BxHIQdqqqq', 2, 1, 1, 99, 1.0, 9, 0, 0, 1)"
     ],
 )
 def test_a_strategy_that_writes_into_the_line_to_the_desk_is_put_out(host: StrategyHost, attack: str) -> None:
-    top = (
-        "import fcntl, struct\n"
-        "def forge():\n"
-        "    for fd in range(3, 512):\n"
-        f"        try: {attack}\n"
-        "        except OSError: pass\n"
-    )
+    top = FORGES.format(attack=attack)
     assert host.add(1, load_of(plain("    forge()\n    return 0.0\n", top), "bad")) is None
     answer = host.ask(tick(1, 1))[1]
     assert isinstance(answer, Fault)
