@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hub.programs import prepare, prepare_accounts, programs
+from kernel_lib.cli.choose import POSITIVE, SPEED
 from kernel_lib.config import Home, Ports, Secret, StoreUrls
 from kernel_lib.errors import Misconfigured, TickhubError
 from kernel_lib.keys import issue_token, read_private_key
@@ -56,7 +57,7 @@ def trading_programs(home: Home, ports: Ports, *, simulate: str, speed: str) -> 
         argv = (
             *_module("mt5_feed.agent"), "--name", _AGENT, "--bridge", link, "--symbol", "EURUSD",
             "--token-file", str(token), "--spool", str(home / "spool"), "--simulate", simulate, "--speed", speed,
-            "--hedging", "--server-zone", "EET", "--days", _GENERATED_DAYS,
+            "--netting", "--server-zone", "EET", "--days", _GENERATED_DAYS,
         )  # fmt: skip
         found.append(Program(name="agent", argv=argv, priority=60))
     return found
@@ -81,14 +82,20 @@ def renew_agent_token(home: Home, now_s: int) -> None:
         file.write(token.reveal())
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--simulate", default="", help="Ticks for the simulated terminal: a file or 'generator'. Default: recorded."
 )
 @click.option(
-    "--speed", default="10", show_default=True, help="Market seconds a second of the simulated terminal, or 'max'."
+    "--speed",
+    default="10",
+    show_default=True,
+    type=SPEED,
+    help="Market seconds a second of the simulated terminal, or 'max'.",
 )
-@click.option("--timeout", default=180.0, show_default=True, help="Seconds to wait for all to be healthy.")
+@click.option(
+    "--timeout", default=180.0, show_default=True, type=POSITIVE, help="Seconds to wait for all to be healthy."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: addresses and, once, the demo's passwords.")
 def main(simulate: str, speed: str, timeout: float, as_json: bool) -> None:
     """Start everything on this machine and wait until it is healthy."""
@@ -113,10 +120,8 @@ def main(simulate: str, speed: str, timeout: float, as_json: bool) -> None:
         for name, secret in logins.items():
             console.print(f"  {name:<14}{secret.reveal()}", markup=False, highlight=False)
     else:
-        console.print(
-            "\nThe demo's passwords were shown at the first start; "
-            "'python -m hub.demo --reset-passwords' makes new ones."
-        )
+        console.print("\nThe demo's passwords were shown at the first start. New ones:")
+        console.print(f"  {sys.executable} -m hub.demo --reset-passwords", highlight=False, soft_wrap=True)
 
 
 def bring_up(
@@ -127,6 +132,8 @@ def bring_up(
     ports = Ports.from_environ(os.environ)
     urls = StoreUrls.from_environ(home, os.environ)
     supervisor = Supervisor(home)
+    if simulate not in {"", "generator"} and not Path(simulate).is_file():
+        raise Misconfigured(f"--simulate must name a file of ticks, or be 'generator'; there is no file {simulate!r}")
     if not supervisor.alive():
         for port, variable in (
             (ports.hub, "TICKHUB_PORT"), (ports.bridge, "TICKHUB_BRIDGE_PORT"), (ports.control, "TICKHUB_CONTROL_PORT"),
@@ -219,4 +226,4 @@ def _check_free(host: str, port: int, variable: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="tickhub up")
