@@ -94,6 +94,15 @@ def test_money_is_in_the_accounts_currency_and_prices_have_the_quotes_digits(des
     assert desk.cells("Open positions", "Stop") == ["1280.00"]
 
 
+def test_a_strategy_that_was_approved_anew_stands_beside_its_older_self(desk: Desk) -> None:
+    older = STRATEGY | {"mode": "paper", "state": "withdrawn", "reason": "approval withdrawn; goes flat", "lots": 0.0}
+    desk.say({"type": "desk", "desk": DESK | {"strategies": [older, STRATEGY]}, "ticks": []})
+    desk.page.clock.run_for(1_000)
+    desk.page.wait_for_selector("td.state >> text=withdrawn")
+    assert desk.cells("Strategies", "State") == ["withdrawn\napproval withdrawn; goes flat", "paused\npause by trader"]
+    assert desk.cells("Strategies", "Lots") == ["Flat", "Long 0.10"]
+
+
 def test_a_reason_that_nobody_gave_leaves_no_colon(desk: Desk) -> None:
     assert desk.page.inner_text("td.state small") == "pause by trader"
 
