@@ -137,7 +137,7 @@ class _NoCode:
         return None
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--tenant", required=True, help="Whose desk.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write ticks and rows to this npz file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -180,4 +180,4 @@ def _run(tenant: str, out: Path | None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="tickhub replay")

@@ -203,7 +203,7 @@ async def _run_until_signalled(agent: Agent) -> None:
         await work
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML file.")
 @click.option("--name", help="The agent's name; its token is for this name.")
 @click.option("--bridge", help="Address of the bridge, ws://host:port.")
@@ -249,4 +249,4 @@ def main(path: Path | None, **flags: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="tickhub agent")

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import click
 
-from kernel_lib.cli.choose import choose_strategy, echo_json, parse_settings
+from kernel_lib.cli.choose import FINITE, POSITIVE, check_writable, choose_strategy, echo_json, parse_settings
 from kernel_lib.errors import BadData, Misconfigured
 
 __all__ = ["backtest"]
+
+_PICTURES = (".png", ".svg", ".pdf")
 
 
 @click.command()
@@ -16,16 +18,20 @@ __all__ = ["backtest"]
 @click.option("--ticks", "file", required=True, type=click.Path(path_type=Path), help="File of recorded ticks.")
 @click.option("--symbol", help="Symbol of the file, where its name does not say.")
 @click.option("--set", "settings", multiple=True, metavar="PARAM=VALUE", help="Change a parameter; repeat for more.")
-@click.option("--deposit", default=10_000.0, show_default=True, help="Opening balance in USD.")
+@click.option("--deposit", default=10_000.0, show_default=True, type=POSITIVE, help="Opening balance in USD.")
 @click.option("--hedging", is_flag=True, help="A hedging account instead of a netting one.")
-@click.option("--latency-ms", default=40.0, show_default=True, help="From decision to fill.")
+@click.option("--latency-ms", default=40.0, show_default=True, type=FINITE, help="From decision to fill.")
 @click.option("--slippage-points", default=0, show_default=True, help="Against us on market orders and stops.")
-@click.option("--commission", default=3.5, show_default=True, help="USD per lot and side.")
+@click.option("--commission", default=3.5, show_default=True, type=FINITE, help="USD per lot and side.")
 @click.option("--max-spread-points", type=int, help="Entries wait while the spread is wider; else 0.05 % of the price.")
-@click.option("--daily-loss", default=0.03, show_default=True, help="Share of equity that ends the day's entries.")
+@click.option(
+    "--daily-loss", default=0.03, show_default=True, type=FINITE, help="Share of equity that ends the day's entries."
+)
 @click.option("--orders-per-minute", default=60, show_default=True, help="Entries beyond this are denied.")
 @click.option("--trades", "trades_file", type=click.Path(path_type=Path), help="Write each closed trade to this csv.")
-@click.option("--plot", "plot_file", type=click.Path(path_type=Path), help="Draw equity and drawdown into this png.")
+@click.option(
+    "--plot", "plot_file", type=click.Path(path_type=Path), help="Draw equity and drawdown into this png, svg or pdf."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def backtest(
     strategy: str, file: Path, symbol: str | None, settings: tuple[str, ...], deposit: float, hedging: bool,
@@ -45,8 +51,10 @@ def backtest(
     from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 
     for path in (trades_file, plot_file):
-        if path is not None and not path.parent.is_dir():
-            raise Misconfigured(f"there is no directory {str(path.parent)!r} to write {path.name} into")
+        if path is not None:
+            check_writable(path)
+    if plot_file is not None and plot_file.suffix.lower() not in _PICTURES:
+        raise Misconfigured(f"a picture's name must end in {', '.join(_PICTURES)}, it was {plot_file.name!r}")
     chosen = choose_strategy(strategy).with_params(**parse_settings(settings))
     imported = read_ticks(file, symbol=symbol)
     verdict = Validator().check(imported.ticks, None)

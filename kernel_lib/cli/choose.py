@@ -1,5 +1,7 @@
-"""What several commands ask for alike: a strategy by name or file, and settings as name=value."""
+"""What several commands ask for alike: a strategy by name, file or hash, settings as name=value, numbers, speeds."""
 
+import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +10,57 @@ import click
 from kernel_lib.errors import BadData, Misconfigured
 
 if TYPE_CHECKING:
+    from kernel_lib.client import Client
     from kernel_lib.strategy import Strategy
 
-__all__ = ["choose_strategy", "echo_json", "parse_settings"]
+__all__ = [
+    "FINITE",
+    "POSITIVE",
+    "SPEED",
+    "check_writable",
+    "choose_strategy",
+    "echo_json",
+    "parse_settings",
+    "submitted_hash",
+]
+
+_LEAST_OF_A_HASH = 6
+
+
+class _Number(click.ParamType):  # type: ignore[type-arg]
+    """A number that is one: click's own takes ``nan`` and ``inf``."""
+
+    name = "number"
+
+    def __init__(self, *, positive: bool) -> None:
+        self._positive = positive
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or (self._positive and number <= 0):
+            self.fail(f"must be a number{' above 0' if self._positive else ''}, it was {str(value)[:60]!r}", param, ctx)
+        return number
+
+
+class _Speed(click.ParamType):  # type: ignore[type-arg]
+    """Market seconds a second, or ``max``."""
+
+    name = "speed"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            good = value == "max" or 0 < float(value) < math.inf
+        except ValueError:
+            good = False
+        if not good:
+            self.fail(f"must be market seconds a second, above 0, or 'max'; it was {str(value)[:60]!r}", param, ctx)
+        return str(value)
+
+
+FINITE, POSITIVE, SPEED = _Number(positive=False), _Number(positive=True), _Speed()
 
 
 def choose_strategy(named: str) -> "Strategy":
@@ -39,6 +89,22 @@ def choose_strategy(named: str) -> "Strategy":
     return load_strategy(source, entry, filename=str(path))
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written, before the work is done whose result it shall hold.
+
+    Raises
+    ------
+    Misconfigured
+        Its directory is missing or closed, or a directory stands in its place.
+    """
+    if not path.parent.is_dir():
+        raise Misconfigured(f"there is no directory {str(path.parent)!r} to write {path.name} into")
+    if path.is_dir():
+        raise Misconfigured(f"a file's name must be given to write, {str(path)!r} is a directory")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Misconfigured(f"{str(path)!r} must be writable, it is not")
+
+
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """Turn ``("fast=20", "low=25.5")`` into numbers by name."""
     parsed: dict[str, Any] = {}
@@ -50,8 +116,28 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
             number = float(text)
         except ValueError:
             raise Misconfigured(f"--set takes name=number, such as --set fast=20; it was {setting!r}") from None
+        if name.strip() in parsed:
+            raise Misconfigured(f"--set names each parameter once, {name.strip()} came twice")
         parsed[name.strip()] = int(number) if number.is_integer() and "." not in text and "e" not in text else number
     return parsed
+
+
+def submitted_hash(client: "Client", begins: str) -> str:
+    """Find the one submitted strategy whose hash begins so.
+
+    Raises
+    ------
+    BadData
+        Too little was said to mean one for sure, or it begins none or several.
+    """
+    if len(begins) < _LEAST_OF_A_HASH:
+        raise BadData(f"at least {_LEAST_OF_A_HASH} characters of the hash must be given, it was {begins!r}")
+    known = [str(each) for each in client.strategies()["hash"] if each.startswith(begins)]
+    if len(known) != 1:
+        raise BadData(
+            f"{begins[:64]!r} must begin one strategy's hash, it begins {len(known)}; see 'tickhub strategies'"
+        )
+    return known[0]
 
 
 def echo_json(answer: object) -> None:

@@ -22,7 +22,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from kernel_lib.cli.choose import choose_strategy, echo_json
+from kernel_lib.cli.choose import POSITIVE, SPEED, choose_strategy, echo_json
 from kernel_lib.cli.control import ask_engine
 from kernel_lib.config import Home, Ports
 from kernel_lib.errors import BadData, Broken, Transient
@@ -44,16 +44,14 @@ _ACCOUNT_FIELDS = ("orders", "fills", "denied", "rejected", "balance", "equity",
 @click.option(
     "--strategy", "named", default="ma_cross", show_default=True, help="A reference strategy, or path.py:name."
 )
-@click.option("--speed", default="max", show_default=True, help="Market seconds a second, or 'max'.")
-@click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for the last tick.")
+@click.option("--speed", default="max", show_default=True, type=SPEED, help="Market seconds a second, or 'max'.")
+@click.option("--timeout", default=600.0, show_default=True, type=POSITIVE, help="Seconds to wait for the last tick.")
 @click.option("--keep", is_flag=True, help="Keep the demo's home and say where it is.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def demo(file: Path | None, named: str, speed: str, timeout: float, keep: bool, as_json: bool) -> None:
     """Stream ticks through agent, bridge, bus and engine, trade, crash, recover, and compare with the backtest."""
     began = time.monotonic()
     say: Callable[[str], None] = (lambda text: click.echo(text, err=True)) if as_json else click.echo
-    if speed != "max":
-        _check_speed(speed)
     root = Path(tempfile.mkdtemp(prefix="tickhub-demo-"))
     root.chmod(0o711)
     try:
@@ -353,15 +351,6 @@ def _free_ports(n_ports: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
-
-
-def _check_speed(speed: str) -> None:
-    try:
-        good = float(speed) > 0
-    except ValueError:
-        good = False
-    if not good:
-        raise BadData(f"a speed must be market seconds a second, above 0, or 'max'; it was {speed!r}")
 
 
 def _print(report: dict[str, Any]) -> None:

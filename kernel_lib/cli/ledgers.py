@@ -2,7 +2,7 @@
 
 import click
 
-from kernel_lib.cli.choose import echo_json
+from kernel_lib.cli.choose import echo_json, submitted_hash
 from kernel_lib.cli.login import connect
 
 __all__ = ["hold_out", "quota", "trials"]
@@ -56,12 +56,9 @@ def quota(user: str | None, as_json: bool) -> None:
 @_user
 @_json
 def hold_out(passport_hash: str, user: str | None, as_json: bool) -> None:
-    """Have the strategy known by HASH (its first characters are enough) judged on the sealed hold-out, once."""
+    """Have the strategy known by HASH (its first six characters are enough) judged on the sealed hold-out, once."""
     client = connect(user)
-    known = [each for each in client.strategies()["hash"] if each.startswith(passport_hash)]
-    if len(known) != 1:
-        raise click.UsageError(f"{passport_hash!r} must begin one strategy's hash, it begins {len(known)}")
-    told = client.hold_out(known[0])
+    told = client.hold_out(submitted_hash(client, passport_hash))
     if as_json:
         echo_json(told)
         return

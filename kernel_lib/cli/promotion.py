@@ -2,7 +2,7 @@
 
 import click
 
-from kernel_lib.cli.choose import choose_strategy, echo_json, parse_settings
+from kernel_lib.cli.choose import POSITIVE, choose_strategy, echo_json, parse_settings, submitted_hash
 from kernel_lib.cli.login import connect
 
 __all__ = ["approve", "promote", "strategies"]
@@ -15,7 +15,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.argument("strategy")
 @click.option("--symbol", default="EURUSD", show_default=True, help="What it trades.")
 @click.option("--set", "settings", multiple=True, metavar="PARAM=VALUE", help="Change a parameter; repeat for more.")
-@click.option("--max-lots", default=1.0, show_default=True, help="Largest net position it asks for.")
+@click.option("--max-lots", default=1.0, show_default=True, type=POSITIVE, help="Largest net position it asks for.")
 @_user
 @_json
 def promote(
@@ -44,17 +44,15 @@ def promote(
 @_user
 @_json
 def approve(passport_hash: str, mode: str, agent: str, user: str | None, as_json: bool) -> None:
-    """Approve the strategy known by HASH (its first characters are enough); not your own."""
+    """Approve the strategy known by HASH (its first six characters are enough); not your own."""
     client = connect(user)
-    known = [each for each in client.strategies()["hash"] if each.startswith(passport_hash)]
-    if len(known) != 1:
-        raise click.UsageError(f"{passport_hash!r} must begin one strategy's hash, it begins {len(known)}")
-    answer = client.approve(known[0], mode=mode, agent=agent)
+    found = submitted_hash(client, passport_hash)
+    answer = client.approve(found, mode=mode, agent=agent)
     if as_json:
         echo_json(answer)
     else:
         told = "the engine has it" if answer.get("engine_told") else "the engine takes it when it is up"
-        click.echo(f"{known[0][:12]} is approved for {mode}; {told}")
+        click.echo(f"{found[:12]} is approved for {mode}; {told}")
 
 
 @click.command()

@@ -34,7 +34,7 @@ def agent(arguments: tuple[str, ...]) -> None:
     _hand_over("mt5_feed.agent", list(arguments))
 
 
-@click.command(name="token")
+@click.command(name="token", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name")
 @click.option("--tenant", required=True, help="Tenant that the agent's terminal belongs to.")
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, 366), help="Lifetime.")

@@ -14,7 +14,7 @@ from kernel_lib.importers.reading import read_ticks
 __all__ = ["main", "write_parquet"]
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--symbol", help="The symbol; default: from the file's name.")
 @click.option("--layout", help="The layout; default: recognised.")
@@ -23,6 +23,8 @@ __all__ = ["main", "write_parquet"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def main(file: Path, symbol: str | None, layout: str | None, server_zone: str, out: Path | None, as_json: bool) -> None:
     """Read ticks from FILE, say what is in it, and what was refused."""
+    if out is not None and not out.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no directory {str(out.parent)!r} to write into", param_hint="--out")
     try:
         imported = read_ticks(file, symbol, layout, server_zone=server_zone)
     except TickhubError as error:
@@ -31,7 +33,14 @@ def main(file: Path, symbol: str | None, layout: str | None, server_zone: str, o
         click.echo(f"refused: {error}", err=True)
         sys.exit(1)
     if out is not None:
-        write_parquet(imported, out)
+        part = out.with_name(f"{out.name}.part")  # half a file would be taken for one
+        try:
+            write_parquet(imported, part)
+            part.replace(out)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            click.echo(f"not written: {out}: {error.strerror or error}", err=True)
+            sys.exit(1)
     summary = {
         "symbol": imported.symbol,
         "layout": imported.layout,
@@ -46,7 +55,7 @@ def main(file: Path, symbol: str | None, layout: str | None, server_zone: str, o
         click.echo(json.dumps(summary))
     else:
         for name, shown in summary.items():
-            click.echo(f"{name:>14}  {shown}")
+            click.echo(f"{name.replace('_', ' '):>14}  {shown or 'none'}")
 
 
 def write_parquet(imported: ImportedTicks, path: Path) -> None:
@@ -66,8 +75,8 @@ def write_parquet(imported: ImportedTicks, path: Path) -> None:
 
 
 def _text(imported: ImportedTicks, index: int) -> str:
-    return str(np.datetime64(int(imported.ticks["time_ns"][index]), "ns"))
+    return f"{np.datetime64(int(imported.ticks['time_ns'][index]), 'ns')}Z"
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="tickhub ticks-import")

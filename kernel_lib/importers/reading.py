@@ -54,9 +54,12 @@ def read_ticks(
     if layout is None:
         layout = next((name for name, each in TICK_LAYOUTS.items() if each.matches(source)), None)
         if layout is None:
+            if source.is_directory:
+                raise BadData("a directory must hold Dukascopy's hours (*.bi5), it holds none", source=source.path.name)
             start = source.head[:40].decode("ascii", "replace")
             raise BadData(
-                f"the layout must be one of {', '.join(TICK_LAYOUTS)}; none begins with {start!r}; pass layout=",
+                f"the layout must be one of {', '.join(TICK_LAYOUTS)}; none begins with {start!r}; say which it is "
+                "with layout (--layout)",
                 source=source.path.name,
                 line=1,
             )
