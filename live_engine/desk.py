@@ -27,9 +27,11 @@ from kernel_lib.passport import Approved, load_approved, verify
 from kernel_lib.stores.live import START, RedisLive
 from kernel_lib.tiers import TIERS
 from kernel_lib.trading.record import Control
-from kernel_lib.wire import OrderIntent, Streams, decode, encode
+from kernel_lib.wire import AccountState, OrderIntent, Report, Streams, decode, encode
+from live_engine.agreement import Agreement
 from live_engine.lock import hold_lock
 from live_engine.logs import set_up_logs
+from live_engine.outbox import Outbox
 from live_engine.strategy_process import HostConfig, StrategyHost
 from live_engine.tenant_user import tenant_uid
 from live_engine.trading import Desk, DeskConfig
@@ -42,6 +44,7 @@ _STATE_INTERVAL_S = 0.1
 _IDLE_STATE_INTERVAL_S = 1.0
 _VERIFY_INTERVAL_S = 20.0
 _STATES_KEPT = 1000
+_INTENTS_KEPT = 100_000
 _DOUBT_MS = 24 * 3600 * 1000
 _CONTROLS = {"pause": Control.PAUSE, "resume": Control.RESUME, "kill": Control.KILL}
 
@@ -62,9 +65,11 @@ class DeskProcess:
         host = StrategyHost(
             f"desk-{tenant}-{_fingerprint(home)}", HostConfig(uid=tenant_uid(home, tenant), trusted=trusted)
         )
+        self._outbox = Outbox(self._append, self._was_sent, self._reject)
         self.desk = Desk(
-            directory, tenant, host, send=self._send, was_sent=self._was_sent, config=config,
+            directory, tenant, host, send=self._outbox.send, was_sent=self._was_sent, config=config,
         )  # fmt: skip
+        self._agreement = Agreement(self.desk)
         # A new desk takes what was said before it came: the latest of each channel holds.
         self.desk.start_at(live.last_id(self.streams.ticks), live.last_id(self.streams.reports), START)
         self.desk.reload(*verified_bundles(home, tenant, self._key))
@@ -102,6 +107,7 @@ class DeskProcess:
 
     def _step(self) -> None:
         desk = self.desk
+        self._outbox.flush()
         after = {
             self.streams.ticks: desk.tick_id, self.streams.reports: desk.report_id,
             self.streams.outside: desk.outside_id or START,
@@ -111,11 +117,18 @@ class DeskProcess:
             desk.on_outside(entry_id, raw)
         for entry_id, raw in found.get(self.streams.reports, ()):
             desk.on_report(entry_id, raw)
+            self._look_at_account(raw)
         for entry_id, raw in found.get(self.streams.ticks, ()):
             desk.on_block(entry_id, raw)
             if not self._commands.empty():  # a kill does not wait for a backlog
                 break
         self._publish()
+
+    def _look_at_account(self, raw: bytes) -> None:
+        with contextlib.suppress(BadData):  # the desk has said so
+            message = decode(raw)
+            if isinstance(message, AccountState):
+                self._agreement.on_account(message)
 
     def _look_at_approvals(self) -> None:
         # An approval that expires or is withdrawn takes its strategy off, whether or not anybody says reload.
@@ -123,6 +136,7 @@ class DeskProcess:
             self._verified_at = time.monotonic()
             self.desk.reload(*verified_bundles(self.home, self.tenant, self._key))
             self._look_at_tier()
+            self._agreement.look_for_silence()
 
     def _look_at_tier(self) -> None:
         # A platform that told nothing, as a desk on its own, sets no limit.
@@ -178,8 +192,12 @@ class DeskProcess:
             self._commands.put(command if isinstance(command, dict) else {})
         self._commands.put(None)
 
-    def _send(self, intent: OrderIntent) -> None:
-        self._live.append(self.streams.intents, encode(intent))
+    def _append(self, intent: OrderIntent) -> None:
+        self._live.append(self.streams.intents, encode(intent), most=_INTENTS_KEPT)
+
+    def _reject(self, report: Report) -> None:
+        self.desk.warn(f"order {report.key}: {report.reason}")
+        self.desk.on_report(self.desk.report_id or START, encode(report))
 
     def _was_sent(self, key: str) -> bool:
         # An order in doubt is one of the last before a crash; a stream's ids are the server's time in milliseconds.

@@ -17,10 +17,21 @@ _LONGEST_BACKOFF_S = 30.0
 _STEADY_S = 30.0
 _ANSWER_S = 40.0
 _STOP_S = 15.0
+_LAST_WORDS_S = 2.0
+_LOOK_S = 0.05
+#: Longer than the longest honest silence: a strategy that is put out, a disk that takes a journal's group late.
+_HEART_S = 60.0
 
 
 class DeskChild:
     """A desk process that is meant to run.
+
+    Parameters
+    ----------
+    argv, env : list of str, dict
+        Its command line and environment.
+    heart_s : float
+        It is asked for its state so often, and killed when it does not answer in as long again.
 
     Attributes
     ----------
@@ -32,11 +43,12 @@ class DeskChild:
         The last line it wrote before it died.
     """
 
-    def __init__(self, tenant: str, argv: list[str], env: dict[str, str]) -> None:
+    def __init__(self, tenant: str, argv: list[str], env: dict[str, str], heart_s: float = _HEART_S) -> None:
         self.tenant = tenant
         self.condition = "starting"
         self.starts = 0
         self.last_error = ""
+        self.heart_s = heart_s
         self._argv = argv
         self._env = env
         self._process: asyncio.subprocess.Process | None = None
@@ -69,11 +81,15 @@ class DeskChild:
                 if process is None or process.stdin is None:
                     raise Transient(f"the desk of {self.tenant!r} is not running: {self.last_error}")
                 self._serial += 1
+                serial = self._serial
                 answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-                self._questions[self._serial] = answer
-                process.stdin.write((json.dumps(command | {"id": self._serial}) + "\n").encode())
-                await process.stdin.drain()
-                return await answer
+                self._questions[serial] = answer
+                try:
+                    process.stdin.write((json.dumps(command | {"id": serial}) + "\n").encode())
+                    await process.stdin.drain()
+                    return await answer
+                finally:
+                    self._questions.pop(serial, None)
         except TimeoutError:
             raise Transient(
                 f"the desk of {self.tenant!r} must answer in {timeout_s:g} s, it did not: {self.last_error}"
@@ -90,7 +106,7 @@ class DeskChild:
                 process.stdin.close()
             try:
                 async with asyncio.timeout(_STOP_S):
-                    await process.wait()
+                    await _exited(process)
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
@@ -107,13 +123,7 @@ class DeskChild:
             self.condition = "starting"
             self.starts += 1
             began = time.monotonic()
-            process = await asyncio.create_subprocess_exec(
-                *self._argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE, env=self._env, limit=16 * 1024**2,
-            )  # fmt: skip
-            self._process = process
-            await asyncio.gather(self._read_answers(process), self._read_log(process))
-            status = await process.wait()
+            status = await self._one_life()
             self._ready.clear()
             self._process = None
             for answer in self._questions.values():
@@ -129,6 +139,45 @@ class DeskChild:
                 extra={"tenant": self.tenant, "status": status, "again_in_s": backoff_s, "said": self.last_error},
             )
             await asyncio.sleep(backoff_s)
+
+    async def _one_life(self) -> int | None:
+        """Start the process and stay with it to its end; give its status, None where it could not be started."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE, env=self._env, limit=16 * 1024**2,
+            )  # fmt: skip
+        except OSError as error:  # no memory, no descriptors: it may be better soon
+            self.last_error = f"it could not be started: {error}"
+            return None
+        self._process = process
+        readers = asyncio.gather(self._read_answers(process), self._read_log(process))
+        heart = asyncio.create_task(self._watch_heart(process))
+        try:
+            status = await _exited(process)
+            # What it wrote last is there by now; a child of its own that holds the pipe open must not hold us up.
+            with contextlib.suppress(TimeoutError, ValueError):
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    await readers
+        finally:
+            heart.cancel()
+            readers.cancel()
+            await asyncio.gather(heart, readers, return_exceptions=True)
+            process._transport.close()  # type: ignore[attr-defined]  # closes our ends of the pipes, nothing else does
+        return status
+
+    async def _watch_heart(self, process: asyncio.subprocess.Process) -> None:
+        """Kill a desk that runs and does nothing: started again, it recovers, and answers."""
+        await self._ready.wait()
+        while True:
+            await asyncio.sleep(self.heart_s)
+            try:
+                await self.ask({"do": "state"}, timeout_s=self.heart_s)
+            except Transient:
+                if process.returncode is None and not self._stopping:
+                    self.last_error = f"it must answer within {self.heart_s:g} s, it did not, and was killed"
+                    process.kill()
+                return
 
     async def _read_answers(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -152,3 +201,10 @@ class DeskChild:
             self.last_error = text.strip()[:500] or self.last_error
             sys.stderr.write(text)
             sys.stderr.flush()
+
+
+async def _exited(process: asyncio.subprocess.Process) -> int:
+    """Wait for the process alone: asyncio's own wait goes on until everybody has closed its pipes."""
+    while process.returncode is None:
+        await asyncio.sleep(_LOOK_S)
+    return process.returncode

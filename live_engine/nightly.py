@@ -22,6 +22,7 @@ __all__ = ["main", "seconds_to_next"]
 _AFTER_MIDNIGHT_S = 1_800
 _DAY_S = 86_400
 _LONGEST_S = 4 * 3_600
+_LAST_WORDS_S = 30.0
 _log = logging.getLogger("tickhub.nightly")
 
 
@@ -32,6 +33,15 @@ def seconds_to_next(now_s: float) -> float:
     (1800.0, 86400.0, 1.0)
     """
     return _DAY_S - (now_s - _AFTER_MIDNIGHT_S) % _DAY_S
+
+
+def _ended(program: "subprocess.Popen[bytes]") -> int:
+    program.terminate()
+    try:
+        return program.wait(_LAST_WORDS_S)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        return program.wait()
 
 
 @click.command()
@@ -54,8 +64,7 @@ def main(trusted: bool) -> None:
             if time.monotonic() > deadline:
                 _log.error("the night's comparison must end in time, it did not", extra={"longest_s": _LONGEST_S})
                 break
-        program.terminate()
-        status = program.wait()
+        status = _ended(program)
         (_log.info if status == 0 else _log.error)("night compared", extra={"status": status})
 
 

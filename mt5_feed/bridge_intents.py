@@ -27,6 +27,7 @@ _POSITION = b"position"
 _EXPIRY_CHECK_S = 0.1
 _BLOCK_MS = 5000
 _RETRY_S = 0.5
+_KEPT_KEYS = 1000
 
 Send = Callable[[bytes], Awaitable[None]]
 log = structlog.get_logger("bridge.intents")
@@ -42,6 +43,7 @@ class IntentCourier:
         self._open: dict[bytes, OrderIntent] = {}
         self._waiting: dict[bytes, float] = {}
         self._by_key: dict[str, bytes] = {}
+        self._settled: dict[str, None] = {}
         self._links: dict[str, Send] = {}
         self._position = b"0"
         self._loaded = asyncio.Event()
@@ -89,6 +91,9 @@ class IntentCourier:
         self._waiting.pop(entry, None)
         if intent is not None and self._by_key.get(intent.key) == entry:
             del self._by_key[intent.key]
+            self._settled[intent.key] = None
+            if len(self._settled) > _KEPT_KEYS:
+                del self._settled[next(iter(self._settled))]
 
     async def _load(self) -> None:
         stored: Any = await self._client.hgetall(self._streams.intents_open)
@@ -111,13 +116,17 @@ class IntentCourier:
             if intent is None:
                 log.error("intent_unreadable", entry=entry.decode())
                 self._metrics.intents.labels("unreadable").inc()
+            elif self._by_key.get(intent.key, entry) != entry or intent.key in self._settled:
+                # Put on the bus twice, because the answer to the first time was lost.
+                log.warning("intent_repeated", key=intent.key)
+                intent = None
             else:
                 stored[entry] = (_SENT if link else _WAITING) + frame
             # Durable before it leaves: after a crash we know that the agent may have it.
             await self._client.hset(self._streams.intents_open, mapping=stored)  # type: ignore[arg-type]
             self._position = entry
             self._remember(entry, intent, waiting=link is None)
-            if link is not None:
+            if intent is not None and link is not None:
                 await self._send(entry, link)
 
     def _remember(self, entry: bytes, intent: OrderIntent | None, *, waiting: bool) -> None:

@@ -1,0 +1,100 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel_lib.market.tick import Ticks
+from kernel_lib.trading.record import Control, State
+from kernel_lib.wire import AccountState, BrokerPosition, OrderIntent
+from live_engine.agreement import Agreement
+from live_engine.trading import Desk
+from tests.live_engine.test_desk import answered, crash, first_order, quick, ticks  # noqa: F401
+
+
+class Watched:
+    """A desk with one open position of 0.1 lots, and a clock."""
+
+    def __init__(self, ticks: Ticks, quick: Any, directory: Path) -> None:
+        sent: list[OrderIntent] = []
+        self.desk: Desk
+        self.desk, self.rest = first_order(ticks, quick, directory, sent)
+        (self.intent,) = sent
+        self.now_s = 0.0
+        self.agreement = Agreement(self.desk, lambda: self.now_s)
+
+    @property
+    def state(self) -> State:
+        (slot,) = self.desk.slots.values()
+        return slot.book.state
+
+    def told(self, lots: float, *, agent: str = "pc1", times: int = 1, trade_allowed: bool = True) -> None:
+        positions = [
+            BrokerPosition(
+                ticket=4711, symbol="EURUSD", side=self.intent.side, lots=lots, price=1.1, magic=self.intent.magic
+            )
+        ]
+        state = AccountState(
+            agent=agent, login=1, time_ns=1, balance=1.0, equity=1.0, margin=0.0, margin_free=1.0,
+            trade_allowed=trade_allowed, positions=positions if lots else [],
+        )  # fmt: skip
+        for _ in range(times):
+            self.now_s += 5.0
+            self.agreement.on_account(state)
+
+
+@pytest.fixture
+def watched(ticks: Ticks, quick: Any, tmp_path: Path) -> Any:  # noqa: F811
+    made = Watched(ticks, quick, tmp_path)
+    yield made
+    crash(made.desk)
+
+
+def test_a_strategy_whose_position_the_broker_does_not_have_is_paused_with_both_numbers(watched: Watched) -> None:
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    watched.told(0.0, times=2)
+    assert watched.state is State.ACTIVE
+    watched.told(0.0)
+    assert watched.state is State.PAUSED
+    (told,) = watched.desk.state().strategies
+    assert "the broker holds 0 lots, the book" in told.reason
+    watched.desk.control(Control.RESUME, by="ann", reason="it is right again")
+    watched.told(0.1, times=5)
+    assert watched.state is State.ACTIVE
+
+
+def test_an_account_told_beside_its_fill_pauses_nothing(watched: Watched) -> None:
+    watched.told(0.1, times=5)  # the fill is not told yet: the order is on its way
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    watched.told(0.0, times=2)
+    watched.told(0.1)
+    watched.told(0.0, times=2)
+    watched.told(0.0, agent="pc2", times=9)
+    watched.told(0.1)
+    assert watched.state is State.ACTIVE
+
+
+def test_a_pause_of_the_account_outlives_a_crash(watched: Watched, tmp_path: Path) -> None:
+    from tests.live_engine.test_desk import open_desk
+
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    watched.told(0.0, times=4)
+    crash(watched.desk)
+    watched.desk = open_desk(tmp_path, [])
+    assert watched.state is State.PAUSED
+
+
+def test_a_terminal_that_allows_no_trading_and_one_that_is_silent_are_named(watched: Watched) -> None:
+    watched.told(0.0, trade_allowed=False)
+    assert "AutoTrading" in watched.desk.state().warnings[-1]
+    watched.now_s += 31.0
+    watched.agreement.look_for_silence()
+    assert "agent pc1 has not told its account" in watched.desk.state().warnings[-1]
+
+
+def test_a_fill_in_part_with_its_rest_cancelled_frees_the_strategy(watched: Watched) -> None:
+    lots = watched.intent.lots / 2
+    watched.desk.on_report("1-0", answered(watched.intent, 1, lots=lots))
+    assert len(watched.desk.state().orders) == 1
+    watched.desk.on_report("2-0", answered(watched.intent, 2, kind="rejected"))
+    assert watched.desk.state().orders == []
+    assert watched.desk.state().positions[0].lots == lots
