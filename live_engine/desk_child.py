@@ -205,6 +205,6 @@ class DeskChild:
 
 async def _exited(process: asyncio.subprocess.Process) -> int:
     """Wait for the process alone: asyncio's own wait goes on until everybody has closed its pipes."""
-    while process.returncode is None:
+    while process.returncode is None:  # noqa: ASYNC110  (asyncio has no event for that)
         await asyncio.sleep(_LOOK_S)
     return process.returncode

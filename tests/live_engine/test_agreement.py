@@ -1,14 +1,17 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kernel_lib.importers import read_ticks
 from kernel_lib.market.tick import Ticks
+from kernel_lib.strategies import ma_cross
 from kernel_lib.trading.record import Control, State
 from kernel_lib.wire import AccountState, BrokerPosition, OrderIntent
 from live_engine.agreement import Agreement
 from live_engine.trading import Desk
-from tests.live_engine.test_desk import answered, crash, first_order, quick, ticks  # noqa: F401
+from tests.live_engine.test_desk import answered, crash, first_order, open_desk
 
 
 class Watched:
@@ -43,8 +46,9 @@ class Watched:
 
 
 @pytest.fixture
-def watched(ticks: Ticks, quick: Any, tmp_path: Path) -> Any:  # noqa: F811
-    made = Watched(ticks, quick, tmp_path)
+def watched(data_dir: Path, tmp_path: Path) -> Iterator[Watched]:
+    ticks = read_ticks(data_dir / "ticks" / "EURUSD_dukascopy_20190204_utc.csv.gz").ticks[:6_000]
+    made = Watched(ticks, ma_cross.with_params(fast=10, slow=40), tmp_path)
     yield made
     crash(made.desk)
 
@@ -74,8 +78,6 @@ def test_an_account_told_beside_its_fill_pauses_nothing(watched: Watched) -> Non
 
 
 def test_a_pause_of_the_account_outlives_a_crash(watched: Watched, tmp_path: Path) -> None:
-    from tests.live_engine.test_desk import open_desk
-
     watched.desk.on_report("1-0", answered(watched.intent, 1))
     watched.told(0.0, times=4)
     crash(watched.desk)

@@ -1,6 +1,5 @@
 """A desk's process as the engine keeps it: the programs here are desks of a few lines."""
 
-import asyncio
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from kernel_lib.errors import Transient
 from live_engine.desk_child import DeskChild
+from tests.mt5_feed.running import until
 
 ANSWERS = """
 import json, sys
@@ -38,17 +38,13 @@ def child(program: str, **fields: Any) -> DeskChild:
 
 
 async def restarted(desk: DeskChild, starts: int, seconds: float = 15.0) -> None:
-    async with asyncio.timeout(seconds):
-        while desk.starts < starts:
-            await asyncio.sleep(0.01)
+    await until(lambda: desk.starts >= starts, "it is started again", seconds)
 
 
 async def ended(desk: DeskChild) -> None:
     """Stop a desk that does not listen without waiting for it."""
-    async with asyncio.timeout(15.0):
-        while desk.pid is None:
-            await asyncio.sleep(0.01)
-    os.kill(desk.pid, signal.SIGKILL)
+    await until(lambda: desk.pid is not None, "it runs")
+    os.kill(desk.pid or 0, signal.SIGKILL)
     await desk.stop()
 
 
