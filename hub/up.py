@@ -105,7 +105,7 @@ def main(simulate: str, speed: str, timeout: float, as_json: bool) -> None:
         addresses, logins = bring_up(console, simulate=simulate, speed=speed, timeout_s=timeout)
     except TickhubError as error:
         console.print(f"[red]{type(error).__name__}[/red]: ", end="")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     seconds = time.monotonic() - began
     if as_json:
@@ -139,6 +139,7 @@ def bring_up(
             (ports.hub, "TICKHUB_PORT"), (ports.bridge, "TICKHUB_BRIDGE_PORT"), (ports.control, "TICKHUB_CONTROL_PORT"),
         ):  # fmt: skip
             _check_free(ports.bind, port, variable)
+        home.create()
         _compile_if_stale(console)
         prepare(home, ports, urls)
     renew_agent_token(home, int(time.time()))

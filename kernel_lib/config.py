@@ -137,13 +137,19 @@ class Ports(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Ports":
-        """Read ``TICKHUB_PORT``, ``TICKHUB_BRIDGE_PORT``, ``TICKHUB_CONTROL_PORT`` and ``TICKHUB_BIND``."""
-        try:
-            return cls(
-                hub=int(environ.get("TICKHUB_PORT", "8000")),
-                bridge=int(environ.get("TICKHUB_BRIDGE_PORT", "8001")),
-                control=int(environ.get("TICKHUB_CONTROL_PORT", "8007")),
-                bind=environ.get("TICKHUB_BIND", "127.0.0.1"),
-            )
-        except ValueError as error:
-            raise Misconfigured(f"ports must be whole numbers from 1 to 65535: {error}") from error
+        """Read ``TICKHUB_PORT``, ``TICKHUB_BRIDGE_PORT``, ``TICKHUB_CONTROL_PORT`` and ``TICKHUB_BIND``.
+
+        Raises
+        ------
+        Misconfigured
+            A port is no whole number from 1 to 65535.
+        """
+        usual, ports = cls(), []
+        for name, port in (
+            ("TICKHUB_PORT", usual.hub), ("TICKHUB_BRIDGE_PORT", usual.bridge), ("TICKHUB_CONTROL_PORT", usual.control),
+        ):  # fmt: skip
+            text = environ.get(name, str(port))
+            if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+                raise Misconfigured(f"{name} must be a whole number from 1 to 65535, it was {text[:40]!r}")
+            ports.append(int(text))
+        return cls(hub=ports[0], bridge=ports[1], control=ports[2], bind=environ.get("TICKHUB_BIND", usual.bind))

@@ -150,6 +150,9 @@ def _home() -> Finding:
     home = default_home(os.environ)
     existing = next(each for each in (home, *home.parents) if each.exists())
     free = shutil.disk_usage(existing).free // _MIB
+    if home.exists() and (not home.is_dir() or home.stat().st_uid != os.geteuid()):
+        found = "belongs to another user" if home.is_dir() else "is no directory"
+        return Finding("state", "missing", f"{home} {found}", "set TICKHUB_HOME to a directory of yours")
     if not os.access(existing, os.W_OK):
         return Finding("state", "missing", f"{existing} cannot be written", "set TICKHUB_HOME to a directory of yours")
     if len(str(home)) > 60:

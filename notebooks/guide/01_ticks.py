@@ -47,7 +47,7 @@ top.plot(times, ticks["ask"], lw=0.7, label="ask")
 top.legend(frameon=False)
 bottom.plot(times, (ticks["ask"] - ticks["bid"]) * 1e5, lw=0.7, color="tab:gray")
 bottom.set_ylabel("spread, points")
-figure
+plt.show()
 
 # %% [markdown]
 # Bars are made of the same ticks, of any length, priced at the bid as MetaTrader draws them.

@@ -43,7 +43,7 @@ axes.plot(times, mid, lw=0.5, color="silver", label="mid")
 axes.plot(times, fast(ticks), lw=1, label=repr(fast))
 axes.plot(times, slow(ticks), lw=1, label=repr(slow))
 axes.legend(frameon=False)
-figure
+plt.show()
 
 # %% [markdown]
 # Some features show several things at once; the first is the feature's own value.
@@ -68,6 +68,7 @@ def streak(state, bar, window=20.0):
 
 
 streak(window=50.0).plot(ticks)
+plt.show()
 
 # %% [markdown]
 # The claim: cutting off the future changes nothing that was known before.

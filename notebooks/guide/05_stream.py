@@ -14,7 +14,7 @@
 #
 # **Question**: what happens now?
 # **Data**: live quotes of your tenant's terminals, and the desk's state, conflated to your tier.
-# **Answer**: `stream()` gives messages as they come; a `Proposer` is the strategy as the engine holds it.
+# **Answer**: `stream()` gives messages as they come, each a dictionary.
 
 # %%
 import time

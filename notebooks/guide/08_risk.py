@@ -18,6 +18,7 @@
 # same functions judge an order on the desk.
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -58,7 +59,8 @@ weights = pd.DataFrame(
     },
     index=symbols,
 )
-weights.plot.bar(figsize=(8, 3), rot=0)
+weights.plot.bar(figsize=(8, 3), rot=0, ylabel="share of the portfolio")
+plt.show()
 
 # %% [markdown]
 # Limits come with the tier; a tenant may tighten them. An order that would break one is refused by name.

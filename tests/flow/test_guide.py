@@ -1,5 +1,6 @@
 """The guide's notebooks, executed in their order on a running platform, as a quant would."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -29,4 +30,9 @@ def test_a_notebook_runs_to_its_last_claim(platform: Running, notebook: Path, tm
         env=env, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert out.stat().st_size > 1000
+    for cell in json.loads(out.read_text())["cells"]:
+        shown = [each.get("data", {}) for each in cell.get("outputs", [])]
+        pictures = [each["image/png"] for each in shown if "image/png" in each]
+        assert len(pictures) == len(set(pictures)), f"drawn twice:\n{''.join(cell['source'])}"
+        plain = ["".join(each.get("text/plain", "")) for each in shown if "image/png" not in each]
+        assert not [each for each in plain if each.startswith(("<Axes", "<matplotlib", "Text("))], cell["source"]
