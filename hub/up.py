@@ -101,39 +101,67 @@ def main(simulate: str, speed: str, timeout: float, as_json: bool) -> None:
     """Start everything on this machine and wait until it is healthy."""
     began = time.monotonic()
     console = Console(stderr=as_json)
+    logins: dict[str, Secret] = {}
     try:
-        addresses, logins = bring_up(console, simulate=simulate, speed=speed, timeout_s=timeout)
-    except TickhubError as error:
-        console.print(f"[red]{type(error).__name__}[/red]: ", end="")
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        addresses = bring_up(console, logins, simulate=simulate, speed=speed, timeout_s=timeout)
+    except (TickhubError, KeyboardInterrupt) as error:
+        _tell_failure(console, error)
+        if logins and as_json:
+            click.echo(json.dumps({"error": str(error) or "interrupted", "logins": _revealed(logins)}))
+        elif logins:
+            _show(console, logins)
         sys.exit(1)
     seconds = time.monotonic() - began
     if as_json:
-        shown = {name: secret.reveal() for name, secret in logins.items()}
-        click.echo(json.dumps({"addresses": addresses, "logins": shown, "seconds": round(seconds, 1)}))
+        shown = {"addresses": addresses, "logins": _revealed(logins), "seconds": round(seconds, 1)}
+        click.echo(json.dumps(shown))
         return
     console.print(f"\nTickhub is up after {seconds:.0f} s:")
     for name, address in addresses.items():
         console.print(f"  {name:<14}{address}")
     if logins:
-        console.print("\nDemo logins, shown this once (stored only hashed):")
-        for name, secret in logins.items():
-            console.print(f"  {name:<14}{secret.reveal()}", markup=False, highlight=False)
+        _show(console, logins)
     else:
         console.print("\nThe demo's passwords were shown at the first start. New ones:")
         console.print(f"  {sys.executable} -m hub.demo --reset-passwords", highlight=False, soft_wrap=True)
 
 
+def _tell_failure(console: Console, error: BaseException) -> None:
+    if isinstance(error, TickhubError):
+        console.print(f"[red]{type(error).__name__}[/red]: ", end="")
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    else:
+        console.print("Interrupted.")
+    if Supervisor(Home.from_environ()).alive():
+        console.print("What was started goes on: 'tickhub status' says what, 'tickhub down' stops it.")
+
+
+def _show(console: Console, logins: dict[str, Secret]) -> None:
+    console.print("\nDemo logins, shown this once (stored only hashed):")
+    for name, secret in logins.items():
+        console.print(f"  {name:<14}{secret.reveal()}", markup=False, highlight=False)
+
+
+def _revealed(logins: dict[str, Secret]) -> dict[str, str]:
+    return {name: secret.reveal() for name, secret in logins.items()}
+
+
 def bring_up(
-    console: Console, *, simulate: str, speed: str, timeout_s: float
-) -> tuple[dict[str, str], dict[str, Secret]]:
-    """Do it; give the addresses and the passwords made just now."""
+    console: Console, logins: dict[str, Secret], *, simulate: str, speed: str, timeout_s: float
+) -> dict[str, str]:
+    """Do it; give the addresses.
+
+    The passwords made on the way go into ``logins`` at once: whatever fails after that, they are stored hashed, and
+    only here can they be shown.
+    """
     home = Home.from_environ()
     ports = Ports.from_environ(os.environ)
     urls = StoreUrls.from_environ(home, os.environ)
     supervisor = Supervisor(home)
-    if simulate not in {"", "generator"} and not Path(simulate).is_file():
-        raise Misconfigured(f"--simulate must name a file of ticks, or be 'generator'; there is no file {simulate!r}")
+    if simulate not in {"", "generator"}:
+        if not Path(simulate).is_file():
+            raise Misconfigured(f"--simulate must name a file, or be 'generator'; there is no file {simulate!r}")
+        simulate = str(Path(simulate).resolve())  # the agent runs elsewhere
     if not supervisor.alive():
         for port, variable in (
             (ports.hub, "TICKHUB_PORT"), (ports.bridge, "TICKHUB_BRIDGE_PORT"), (ports.control, "TICKHUB_CONTROL_PORT"),
@@ -150,7 +178,7 @@ def bring_up(
         if not supervisor.alive():
             supervisor.start(stores)
         supervisor.wait_ready(stores, timeout_s, progress.tell)
-        logins = prepare_accounts(urls)
+        logins.update(prepare_accounts(urls))
         supervisor.start(everything)
         supervisor.wait_ready(everything, timeout_s, progress.tell)
     base = f"http://{ports.bind}:{ports.hub}"
@@ -161,7 +189,7 @@ def bring_up(
         "bridge": f"ws://{ports.bind}:{ports.bridge}/ws/agent",
         "state": str(home.root),
     }
-    return addresses, logins
+    return addresses
 
 
 class _Progress:

@@ -48,6 +48,11 @@ __all__ = [
     "trials",
 ]
 
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 #: A time: UTC nanoseconds, or ISO 8601 text such as ``"2026-01-31T09:00"``.
 Time = int | str
 _TIMEOUT_S = 60.0

@@ -1,5 +1,6 @@
 """``tickhub up``, ``down``, ``status`` and ``logs``."""
 
+import contextlib
 import os
 import sys
 import time
@@ -89,7 +90,7 @@ def logs(program: str | None, follow: bool, lines: int) -> None:
     if program not in known:
         raise BadData(f"there is no log of {program!r}; there are {', '.join(known) or 'none'}")
     path = home / "log" / f"{program}.log"
-    with path.open(errors="replace") as file:
+    with path.open(errors="replace") as file, contextlib.suppress(KeyboardInterrupt):
         for line in file.readlines()[-lines:]:
             click.echo(line, nl=False)
         while follow:

@@ -1,5 +1,15 @@
 """``tickhub up``: what it starts the simulated terminal as, and what it refuses before anything starts."""
 
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -34,3 +44,47 @@ def test_what_cannot_be_simulated_is_refused_before_anything_starts(
     assert done.exit_code != 0
     assert said in done.output.replace("\n", " ")
     assert not (home / "run" / "supervisor.conf").exists()
+
+
+def test_a_taken_port_is_named_with_what_chooses_another_and_nothing_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        env = os.environ | {"TICKHUB_HOME": str(tmp_path / "home"), "TICKHUB_PORT": str(port)}
+        done = subprocess.run([sys.executable, "-m", "hub.up"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"port {port} must be free" in done.stdout
+    assert "TICKHUB_PORT" in done.stdout
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.flow
+def test_passwords_are_shown_though_the_start_is_interrupted_after_they_were_made() -> None:
+    root = Path(tempfile.mkdtemp(prefix="thu-"))
+    root.chmod(0o711)
+    with socket.socket() as hub, socket.socket() as bridge, socket.socket() as control:
+        for each in (hub, bridge, control):
+            each.bind(("127.0.0.1", 0))
+        names = ("TICKHUB_PORT", "TICKHUB_BRIDGE_PORT", "TICKHUB_CONTROL_PORT")
+        ports = {name: str(each.getsockname()[1]) for name, each in zip(names, (hub, bridge, control), strict=True)}
+    env = os.environ | ports | {"TICKHUB_HOME": str(root / "h")}
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "hub.up", "--json", "--simulate", "generator"], env=env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        ) as starting:  # fmt: skip
+            assert starting.stderr is not None
+            for line in starting.stderr:  # the stores come first, then the people are made, then the rest
+                if "is ready" in line and not any(store in line for store in ("postgres", "redis")):
+                    break
+            starting.send_signal(signal.SIGINT)
+            said, complained = starting.communicate(timeout=60)
+        assert starting.returncode == 1
+        told = json.loads(said)
+        assert told["error"] == "interrupted"
+        assert set(told["logins"]) == {"quant", "trader", "admin", "outsider"}
+        assert "'tickhub down' stops it" in complained
+    finally:
+        down = [sys.executable, "-m", "kernel_lib.cli", "down", "--json"]
+        stopped = subprocess.run(down, env=env, capture_output=True, text=True, check=True)
+        shutil.rmtree(root, ignore_errors=True)
+    assert json.loads(stopped.stdout)["stopped"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import kernel_lib as typed
-from kernel_lib import agents, features, models, risk
+from kernel_lib import agents, client, features, models, risk
 
 kernel_lib: Any = typed
 
@@ -28,7 +28,7 @@ def test_a_name_that_is_not_there_is_answered_with_the_one_meant(name: str, mean
         getattr(holder, last)
 
 
-@pytest.mark.parametrize("package", [agents, features, models, risk])
+@pytest.mark.parametrize("package", [agents, client, features, models, risk])
 def test_the_dot_completes_what_the_package_is_for(package: Any) -> None:
     assert dir(package) == sorted(package.__all__)
     assert all(hasattr(package, name) for name in package.__all__)
