@@ -26,6 +26,7 @@ from pathlib import Path
 import msgspec
 
 from kernel_lib.errors import Broken, Misconfigured
+from live_engine.draft import Draft
 from live_engine.segment import (
     CHAIN_BYTES,
     CHAIN_KIND,
@@ -85,12 +86,10 @@ class Journal:
         self._chain = tail.chain
         self._hash = hashlib.sha256(tail.chain)
         self._hash.update(tail.unchained)
-        # Not yet handed to the kernel; of the appending thread alone. Encoded together: one at a time, each finds the
-        # processor's caches cold.
-        self._held: list[tuple[int, int, bytes]] = []
-        self._held_bytes = 0
+        self.draft = Draft(tail.seq)  # of the appending thread alone
+        self._begin_draft()
         self._unhashed: list[bytes] = []
-        self.last_seq = self.durable_seq = self._written_seq = tail.seq
+        self.durable_seq = self._written_seq = tail.seq
         self._chained_seq = tail.seq if not tail.unchained else tail.seq - 1
         self._failure: OSError | None = None
         self._disk = threading.Lock()  # held while syncing; taken before the other
@@ -118,16 +117,12 @@ class Journal:
         """
         if self._failure is not None:
             raise self._failed()
-        seq = self.last_seq + 1
-        n_bytes = record_bytes(payload)
-        if self._at + self._held_bytes + n_bytes + CHAIN_BYTES > self.config.segment_bytes:
-            self._rotate(n_bytes)
-        self._held.append((seq, kind, payload))
-        self._held_bytes += n_bytes
-        self.last_seq = seq
+        draft = self.draft
+        while not draft.add(kind, payload):
+            self._make_room(record_bytes(payload))
         if not hold:
             self.flush()
-        return seq
+        return draft.seq
 
     def flush(self) -> None:
         """Hand all held records to the kernel, with one write.
@@ -137,24 +132,23 @@ class Journal:
         Broken
             As :meth:`append`.
         """
-        if not self._held:
+        draft = self.draft
+        if not draft.n_bytes:
             return
         if self._failure is not None:
             raise self._failed()
-        records = b"".join([encode_record(*each) for each in self._held])
+        records = draft.content()
         with self._lock:
             try:
                 _write(self._fd, records, self._at)
             except OSError as error:
                 self._failure = error
-                self.last_seq = self._written_seq  # what was held is nowhere
-                self._held.clear()
+                draft.drop(self._written_seq)  # what was held is nowhere
                 raise self._failed() from error
             self._unhashed.append(records)
             self._at += len(records)
-            self._written_seq = self.last_seq
-        self._held.clear()
-        self._held_bytes = 0
+            self._written_seq = draft.seq
+            self._begin_draft()
         if self._asleep:
             self._work.set()
 
@@ -180,6 +174,11 @@ class Journal:
             raise self._failed()
 
     @property
+    def last_seq(self) -> int:
+        """Number of the last record, be it held or written."""
+        return self.draft.seq
+
+    @property
     def failed(self) -> bool:
         """The disk failed; nothing more is taken."""
         return self._failure is not None
@@ -196,10 +195,20 @@ class Journal:
         self._sync()
         os.close(self._fd)
 
-    def _rotate(self, needed: int) -> None:
-        if FIRST_RECORD + needed + CHAIN_BYTES > self.config.segment_bytes:
+    def _begin_draft(self, needed: int = 0) -> None:
+        # A sync may close what was written before, and another what is drafted now.
+        self.draft.begin(self.config.segment_bytes - self._at - 2 * CHAIN_BYTES, needed=needed)
+
+    def _make_room(self, needed: int) -> None:
+        if FIRST_RECORD + needed + 2 * CHAIN_BYTES > self.config.segment_bytes:
             raise Broken(f"a record must fit a segment of {self.config.segment_bytes} bytes, one needs {needed}")
         self.flush()
+        if self._at + needed + 2 * CHAIN_BYTES > self.config.segment_bytes:
+            self._rotate()
+        with self._lock:
+            self._begin_draft(needed)
+
+    def _rotate(self) -> None:
         with self._disk:
             self._sync_locked()
             if self._failure is not None:

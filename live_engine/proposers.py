@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from kernel_lib.trading.record import Status
+from live_engine.draft import Draft
 from live_engine.entries import pack_proposals
 from live_engine.heard import Question, Told
 from live_engine.slot import Slot
@@ -42,7 +43,8 @@ class Seats(Protocol):
         Returns
         -------
         record : bytes
-            The answers, as the payload of a PROPOSALS record.
+            The answers, as the payload of a PROPOSALS record; empty where they are in the journal's draft already, with
+            the rows of all books, which the books hold as well.
         faults : mapping
             By slot, the strategies that are out now.
         """
@@ -59,7 +61,7 @@ class Proposers(Protocol):
     def remove(self, slot: int) -> None: ...
     def tell(self, told: Told) -> None: ...
     def ask(self, questions: list[Question]) -> dict[int, Answer | Fault]: ...
-    def seats(self, slots: list[Slot]) -> Seats: ...
+    def seats(self, slots: list[Slot], draft: Draft) -> Seats: ...
     def snapshot(self, slot: int) -> bytes | Fault: ...
     def close(self) -> None: ...
 

@@ -24,6 +24,7 @@ from kernel_lib.passport import Approval, Passport
 from kernel_lib.trading.record import EVENT, Kind
 from kernel_lib.wire import TickBlock, decode
 from live_engine import entries
+from live_engine.draft import Draft
 from live_engine.heard import Question, Told
 from live_engine.proposers import AskedSeats, Fault, Seats
 from live_engine.segment import read_journal
@@ -127,7 +128,7 @@ class _NoCode:
     def ask(self, questions: list[Question]) -> dict[int, Answer | Fault]:
         return {}
 
-    def seats(self, slots: list[Slot]) -> Seats:
+    def seats(self, slots: list[Slot], draft: Draft) -> Seats:
         return AskedSeats(self, slots)
 
     def snapshot(self, slot: int) -> bytes | Fault:

@@ -15,10 +15,12 @@ __all__ = [
     "CHAIN_BYTES",
     "CHAIN_KIND",
     "FIRST_RECORD",
+    "HEAD_BYTES",
     "Record",
     "Tail",
     "encode_record",
     "find_tail",
+    "lay_record",
     "make_segment",
     "open_segment",
     "read_journal",
@@ -32,8 +34,8 @@ _MAGIC, _VERSION = b"TICKHUBJ", 3
 _HEADER = struct.Struct("<8sIIQ32s")
 _CRC = struct.Struct("<I")
 _BODY = struct.Struct("<IQB7x")
-_HEAD_BYTES = _CRC.size + _BODY.size
-CHAIN_BYTES = _HEAD_BYTES + 32
+HEAD_BYTES = _CRC.size + _BODY.size
+CHAIN_BYTES = HEAD_BYTES + 32
 _ZEROS = bytes(1 << 20)
 _PADDING = [bytes(n) for n in range(8)]
 
@@ -103,13 +105,26 @@ class _Walk:
 
 def encode_record(seq: int, kind: int, payload: bytes) -> bytes:
     """Give a record's bytes, padded to a multiple of 8."""
-    body = b"".join((_BODY.pack(len(payload), seq, kind), payload, _PADDING[-len(payload) % 8]))
-    return _CRC.pack(zlib.crc32(body)) + body
+    record = bytearray(record_bytes(payload))
+    lay_record(memoryview(record), 0, seq, kind, payload)
+    return bytes(record)
+
+
+def lay_record(buffer: memoryview, at: int, seq: int, kind: int, payload: bytes) -> int:
+    """Write a record into a buffer from ``at`` on; give where it ends."""
+    begin = at + HEAD_BYTES
+    stop = begin + len(payload)
+    end = stop + -len(payload) % 8
+    _BODY.pack_into(buffer, at + _CRC.size, len(payload), seq, kind)
+    buffer[begin:stop] = payload
+    buffer[stop:end] = _PADDING[end - stop]
+    _CRC.pack_into(buffer, at, zlib.crc32(buffer[at + _CRC.size : end]))
+    return end
 
 
 def record_bytes(payload: bytes) -> int:
     """Give how long a record with this payload is."""
-    return _HEAD_BYTES + len(payload) + -len(payload) % 8
+    return HEAD_BYTES + len(payload) + -len(payload) % 8
 
 
 def make_segment(directory: Path, number: int, *, first_seq: int, chain: bytes, n_bytes: int) -> None:
@@ -219,14 +234,14 @@ def _start(heads: list[tuple[int, bytes]], after: int) -> int:
 
 
 def _record_at(content: bytes, at: int) -> tuple[Record, int] | None:
-    if at + _HEAD_BYTES > len(content):
+    if at + HEAD_BYTES > len(content):
         return None
     (crc,) = _CRC.unpack_from(content, at)
     length, seq, kind = _BODY.unpack_from(content, at + 4)
-    size = _HEAD_BYTES + length + -length % 8
+    size = HEAD_BYTES + length + -length % 8
     if seq == 0 or at + size > len(content) or zlib.crc32(memoryview(content)[at + 4 : at + size]) != crc:
         return None
-    return Record(seq, kind, content[at + _HEAD_BYTES : at + _HEAD_BYTES + length]), size
+    return Record(seq, kind, content[at + HEAD_BYTES : at + HEAD_BYTES + length]), size
 
 
 def _open_walk(directory: Path, number: int) -> _Walk:

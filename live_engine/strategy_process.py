@@ -19,6 +19,7 @@ from kernel_lib.sandbox import SandboxProcess
 from kernel_lib.sandbox.programs import start_program
 from kernel_lib.trading.record import Status
 from live_engine import strategy_wire as wire
+from live_engine.draft import Draft
 from live_engine.heard import Heard, Question, Told
 from live_engine.proposers import Fault, Quote, Seats
 from live_engine.seats import CompiledSeats
@@ -137,18 +138,18 @@ class StrategyHost:
             left = self._ask_once(left, answers)
         return answers
 
-    def seats(self, slots: list[Slot]) -> Seats:
+    def seats(self, slots: list[Slot], draft: Draft) -> Seats:
         """Let strategies of one symbol take their ticks."""
-        return CompiledSeats(self, slots)
+        return CompiledSeats(self, slots, draft)
 
-    def table(self, slots: list[Slot]) -> Table | None:
+    def table(self, slots: list[Slot], draft: Draft) -> Table | None:
         """Lay a table; None where the line does not carry so many questions at once, or there is no process."""
         if self._line is None or len(slots) > self._at_once:
             return None
         seats = [
             Seat(each.number, each.running, each.paper, each.book.arrays, self._heard_of(each.number)) for each in slots
         ]
-        return Table(seats, self._line, self._epoch)
+        return Table(seats, self._line, self._epoch, draft)
 
     def turn(self, table: Table, quote: Quote) -> int:
         """Let a table laid for this :attr:`generation` take a tick; see :meth:`~live_engine.turn.Table.turn`."""

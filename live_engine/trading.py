@@ -99,6 +99,7 @@ class Desk:
         self._snapshot_at = 0
         self._received_at = 0
         self._faults: Mapping[int, Fault] = {}
+        self._laid = False  # the rows of the tick at hand are in the journal
         self._snapshot_path = directory / "snapshot"
         self.journal = Journal(directory / "journal", self.config.journal)
         try:
@@ -287,6 +288,7 @@ class Desk:
     def _tick(self, index: int) -> bool:
         began = time.perf_counter_ns()
         looked = self.books.tick(index, self._turn)
+        self._laid = False
         if self._faults:
             faults, self._faults = self._faults, {}
             for number, fault in faults.items():
@@ -297,14 +299,17 @@ class Desk:
 
     def _turn(self, party: Party, quote: Quote) -> Mapping[int, Fault]:
         if party.seats is None:
-            party.seats = self._proposers.seats(party.slots)
+            party.seats = self._proposers.seats(party.slots, self.journal.draft)
         record, self._faults = party.seats.turn(quote)
-        self.journal.append(entries.PROPOSALS, record, hold=True)
+        self._laid = not record
+        if record:
+            self.journal.append(entries.PROPOSALS, record, hold=True)
         return self._faults
 
     def _given(self, slot: Slot, rows: bytes) -> None:
         """What a book gave: into the journal, then orders to the broker."""
-        self.journal.append(entries.ROWS, entries.pack_rows(slot.number, rows), hold=self.books.open is not None)
+        if not self._laid:
+            self.journal.append(entries.ROWS, entries.pack_rows(slot.number, rows), hold=self.books.open is not None)
         if not orders_in(rows):
             return
         if not slot.paper:

@@ -16,26 +16,32 @@ from kernel_lib.errors import Broken
 from kernel_lib.kept_code import keep
 from kernel_lib.machine_code import entry_point
 from kernel_lib.trading import dispose
-from kernel_lib.trading.by_address import ADDRESSES, N_ROWS, addresses_of, array_at, arrays_at
-from kernel_lib.trading.record import MAX_ROWS_PER_EVENT, VIEW, Arrays, Status
+from kernel_lib.trading.by_address import ADDRESSES, addresses_of, array_at, arrays_at
+from kernel_lib.trading.record import EVENT, MAX_ROWS_PER_EVENT, VIEW, Arrays, Status
 from kernel_lib.trading.terms import MAX_POINTS, terms_in_range
 from live_engine import entries
 from live_engine import strategy_wire as wire
+from live_engine.draft import Draft, lay
 from live_engine.heard import WORDS, Heard
 from live_engine.proposers import Quote
+from live_engine.segment import HEAD_BYTES
 from live_engine.strategy_line import LONGEST_FRAME, Line
 
 __all__ = ["Seat", "Table"]
 
 _SEAT = np.dtype([(name, "<i8") for name in ("slot", "asked", "paper", "heard", "n_heard", "room")] + ADDRESSES)
-_NUMBERS = np.dtype([(name, "<i8") for name in ("source", "sink", "epoch", "frame", "received", "length", "sent")])
+_NUMBERS = np.dtype(
+    [(name, "<i8") for name in ("source", "sink", "epoch", "frame", "answers", "received", "length", "sent", "laid")]
+)
 _FULL = -1
 _WORD, _FLOAT = np.int64, np.float64
-_MOST_ROWS = N_ROWS - MAX_ROWS_PER_EVENT
 _QUESTION_BYTES, _ANSWER_BYTES = wire.TICK_FRAME.size, wire.PROPOSAL_FRAME.size
 _ANSWER_WORDS, _VIEW_AT = _ANSWER_BYTES // 8, wire.TICK_HEAD.size
 _TICK, _PROPOSAL = wire.TICK, wire.PROPOSAL
 _HOLD, _DECIDED = int(Status.HOLD), int(Status.DECIDED)
+_PROPOSALS, _ROWS = entries.PROPOSALS, entries.ROWS
+_PROPOSAL_BYTES, _ROW_BYTES = entries.PROPOSAL.itemsize, EVENT.itemsize
+_RECORD_BYTES = HEAD_BYTES + entries.INDEX.size + 8  # with the most that is padded
 _MOST_UNITS, _MOST_POINTS = wire.MAX_UNITS, MAX_POINTS
 
 
@@ -59,28 +65,31 @@ class Table:
     line : Line
     epoch : int
         Of the process at its other end.
+    draft : Draft
+        Where what comes of a tick is laid.
 
     Attributes
     ----------
     n_asked : int
     """
 
-    def __init__(self, seats: list[Seat], line: Line, epoch: int) -> None:
+    def __init__(self, seats: list[Seat], line: Line, epoch: int, draft: Draft) -> None:
         self._seats = seats
         self._line = line
+        self._draft = draft
         self.n_asked = sum(seat.asked for seat in seats)
         self._rows = np.zeros(len(seats), _SEAT)
         for row, seat in zip(self._rows, seats, strict=True):
             row["slot"], row["asked"], row["paper"] = seat.slot, seat.asked, seat.paper
             for name, number in addresses_of(seat.arrays).items():
                 row[name] = number
-        self._record = bytearray(entries.INDEX.size + self.n_asked * entries.PROPOSAL.itemsize)
-        self._index = np.frombuffer(self._record, np.uint32, 1)
-        self._answers = np.frombuffer(self._record, entries.PROPOSAL, offset=entries.INDEX.size)
+        self._answers = np.zeros(self.n_asked, entries.PROPOSAL)
         self._numbers = np.zeros(1, _NUMBERS)
+        self._laid = self._numbers["laid"].data
         for name, number in (
             ("source", line.source), ("sink", line.sink), ("epoch", epoch), ("received", line.received.ctypes.data),
             ("frame", np.frombuffer(line.buffer, np.uint8).ctypes.data),
+            ("answers", self._answers.ctypes.data),
         ):  # fmt: skip
             self._numbers[name] = number
         self._look_up_heard()
@@ -105,19 +114,20 @@ class Table:
         Broken
             A book's rows were not drained.
         """
-        done = self._run(self._rows, self._numbers, self._index, self._answers, *quote, seq, processor)
+        done = self._run(self._rows, self._numbers, self._answers, self._draft.numbers, *quote, seq, processor)
         if done == _FULL:
             for seat in self._seats:
                 seat.heard.make_room()
             self._look_up_heard()
-            done = self._run(self._rows, self._numbers, self._index, self._answers, *quote, seq, processor)
+            done = self._run(self._rows, self._numbers, self._answers, self._draft.numbers, *quote, seq, processor)
             if done == _FULL:
                 raise Broken("rows of a book must be drained after each event; the record is full")
         return done
 
-    def record(self) -> bytes:
-        """Give the PROPOSALS record of a tick that all seats are done with."""
-        return bytes(self._record)
+    @property
+    def is_laid(self) -> bool:
+        """Answers and rows of the last turn are in the draft; else there was no room, or it stopped."""
+        return bool(self._laid[0])
 
     def answers(self, n: int) -> dict[int, wire.Answer]:
         """Give the first ``n`` answers to the last tick, by slot."""
@@ -189,15 +199,15 @@ def _plain(target, units, stop, take, status):  # type: ignore[no-untyped-def]
 
 @_njit(nogil=True, _nrt=False)
 def _turn(  # type: ignore[no-untyped-def]
-    seats, numbers, index, answers, at, time_ns, bid, ask, age_ns, paper_age_ns, seq, processor
+    seats, numbers, answers, draft, index, time_ns, bid, ask, age_ns, paper_age_ns, seq, processor
 ):
     now = numbers[0]
     for i in range(len(seats)):
         seat = seats[i]
-        if array_at(seat.n_heard, 1, _WORD)[0] >= seat.room or arrays_at(seat).book[0].n_out > _MOST_ROWS:
+        rows_left = seat.n_rows - arrays_at(seat).book[0].n_out
+        if array_at(seat.n_heard, 1, _WORD)[0] >= seat.room or rows_left < MAX_ROWS_PER_EVENT:
             return _FULL
-    index[0] = at
-    now.length = 0
+    now.length = now.laid = 0
     now.sent = _send_all(seats, numbers, time_ns, bid, ask, age_ns, paper_age_ns, seq, processor)
     asked = 0
     for i in range(len(seats)):
@@ -228,7 +238,26 @@ def _turn(  # type: ignore[no-untyped-def]
             answer.take = take
             asked += 1
         _on_target(arrays_at(seat), target, units, stop, take, status)
+    now.laid = _lay_all(seats, now.answers, asked, draft, index)
     return len(seats)
+
+
+@_njit(nogil=True, _nrt=False)
+def _lay_all(seats, answers, n_answers, draft, index):  # type: ignore[no-untyped-def]
+    """Lay the answers and the rows of each book, as the desk does; 0 where there is no room for all."""
+    here = draft[0]
+    needed = _RECORD_BYTES + n_answers * _PROPOSAL_BYTES
+    for i in range(len(seats)):
+        needed += _RECORD_BYTES + arrays_at(seats[i]).book[0].n_out * _ROW_BYTES
+    if here.n_bytes + needed > here.room:
+        return 0
+    lay(here, _PROPOSALS, index, answers, n_answers * _PROPOSAL_BYTES)
+    for i in range(len(seats)):
+        seat = seats[i]
+        n_out = arrays_at(seat).book[0].n_out
+        if n_out > 0:
+            lay(here, _ROWS, seat.slot, seat.out, n_out * _ROW_BYTES)
+    return 1
 
 
 keep(_turn)
@@ -236,8 +265,9 @@ keep(_turn)
 
 @cache
 def _compiled() -> Callable[..., int]:
+    arrays = np.zeros(1, _SEAT), np.zeros(1, _NUMBERS), np.zeros(1, entries.PROPOSAL), Draft(0).numbers
     kinds = (
-        *(typeof(np.zeros(1, kind)) for kind in (_SEAT, _NUMBERS, np.uint32, entries.PROPOSAL)),
+        *(typeof(each) for each in arrays),
         types.int64, types.int64, types.float64, types.float64, types.int64, types.int64, types.int64, types.int64,
     )  # fmt: skip
     _turn.compile(kinds)

@@ -12,7 +12,6 @@ from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.session import server_midnights
 from kernel_lib.trading import dispose
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits, make_rules
-from kernel_lib.trading.by_address import N_ROWS
 from kernel_lib.trading.record import (
     BOOK,
     EVENT,
@@ -76,7 +75,7 @@ class Book:
             rules=make_rules(instrument, account, limits, costs),
             midnights=midnights.copy(),
             nights=nights.copy(),
-            out=np.zeros(N_ROWS, EVENT),
+            out=np.zeros(4 * MAX_ROWS_PER_EVENT, EVENT),
         )
         # Plain numbers in the same memory: numpy takes twice as long for one.
         self._n_out = book["n_out"].data

@@ -16,7 +16,6 @@ from kernel_lib.trading.record import (
     EVENT,
     MAX_MESSAGES,
     MAX_POSITIONS,
-    MAX_ROWS_PER_EVENT,
     MAX_WORKING,
     POSITION,
     RULES,
@@ -25,12 +24,10 @@ from kernel_lib.trading.record import (
     Arrays,
 )
 
-__all__ = ["ADDRESSES", "N_ROWS", "addresses_of", "array_at", "arrays_at"]
+__all__ = ["ADDRESSES", "addresses_of", "array_at", "arrays_at"]
 
 #: The fields of a record that :func:`arrays_at` reads: each array's address, and the lengths that differ.
-ADDRESSES = [(name, "<i8") for name in (*Arrays._fields, "n_midnights", "n_nights")]
-#: Rows that a book's record of events has room for.
-N_ROWS = 4 * MAX_ROWS_PER_EVENT
+ADDRESSES = [(name, "<i8") for name in (*Arrays._fields, "n_midnights", "n_nights", "n_rows")]
 _njit: Any = njit
 _intrinsic: Any = intrinsic
 
@@ -38,7 +35,7 @@ _intrinsic: Any = intrinsic
 def addresses_of(arrays: Arrays) -> dict[str, int]:
     """Give the numbers of :data:`ADDRESSES` by name; they hold as long as the arrays do."""
     found = {name: int(array.ctypes.data) for name, array in zip(Arrays._fields, arrays, strict=True)}
-    return found | {"n_midnights": len(arrays.midnights), "n_nights": len(arrays.nights)}
+    return found | {"n_midnights": len(arrays.midnights), "n_nights": len(arrays.nights), "n_rows": len(arrays.out)}
 
 
 @_intrinsic
@@ -73,5 +70,5 @@ def arrays_at(row):  # type: ignore[no-untyped-def]
         array_at(row.rules, 1, RULES),
         array_at(row.midnights, row.n_midnights, np.int64),
         array_at(row.nights, row.n_nights, np.int64),
-        array_at(row.out, N_ROWS, EVENT),
+        array_at(row.out, row.n_rows, EVENT),
     )

@@ -14,6 +14,7 @@ from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 from kernel_lib.trading.record import VIEW
 from kernel_lib.wire import encode, tick_block
 from live_engine import entries
+from live_engine.draft import Draft
 from live_engine.heard import Question, Told
 from live_engine.proposers import AskedSeats, Fault, Seats
 from live_engine.segment import read_journal
@@ -54,7 +55,7 @@ class InProcessStrategies:
     def ask(self, questions: list[Question]) -> dict[int, Answer | Fault]:
         return {question.slot: self._answer(question) for question in questions}
 
-    def seats(self, slots: list[Slot]) -> Seats:
+    def seats(self, slots: list[Slot], draft: Draft) -> Seats:
         return AskedSeats(self, slots)
 
     def snapshot(self, slot: int) -> bytes | Fault:

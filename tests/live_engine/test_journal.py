@@ -44,6 +44,17 @@ def test_records_come_back_over_segments_and_restarts(tmp_path: Path) -> None:
     assert [tuple(record) for record in read_journal(tmp_path, after=150)] == written[150:]
 
 
+def test_short_and_long_records_held_and_not_come_back_whatever_the_thread_syncs(tmp_path: Path) -> None:
+    dice, journal = random.Random(11), Journal(tmp_path, JournalConfig(segment_bytes=400_000, sync_interval_ms=0.05))
+    written = []
+    for _ in range(3_000):
+        length = dice.choice((0, 7, 8, 300, 5_000)) if dice.random() < 0.98 else dice.randrange(60_000, 350_000)
+        payload = dice.randbytes(length)
+        written.append((journal.append(5, payload, hold=dice.random() < 0.7), 5, payload))
+    journal.close()
+    assert [tuple(record) for record in read_journal(tmp_path)] == written
+
+
 def test_durable_number_follows_the_sync(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SMALL)
     seq = journal.append(1, b"x")

@@ -1,5 +1,6 @@
 """Seats in compiled code give what seats in Python give, and what is not plain is put out while the others go on."""
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from kernel_lib.market.tick import Ticks, make_ticks
 from kernel_lib.strategies import breakout, ma_cross
 from kernel_lib.strategy import Strategy, load_strategy
 from live_engine import entries
+from live_engine.draft import Draft
 from live_engine.heard import Heard, Question, Told
 from live_engine.proposers import AskedSeats, Fault, Quote, Seats
 from live_engine.slot import Slot
@@ -19,9 +21,9 @@ from live_engine.strategy_process import StrategyHost
 from tests.live_engine.desk_kit import approved_bundle
 from tests.live_engine.strategy_kit import FORGED, FORGES, HEAD, STEADY, plain, start_host
 
-MAKES: dict[str, Callable[[StrategyHost, list[Slot]], Seats]] = {
-    "compiled": lambda host, slots: host.seats(slots),
-    "asked": AskedSeats,
+MAKES: dict[str, Callable[[StrategyHost, list[Slot], Draft], Seats]] = {
+    "compiled": lambda host, slots, draft: host.seats(slots, draft),
+    "asked": lambda host, slots, draft: AskedSeats(host, slots),
 }
 FAILS_AT = 40
 
@@ -73,23 +75,37 @@ def quotes_of(ticks: Ticks) -> list[Quote]:
 def run(
     how: str, host: StrategyHost, slots: list[Slot], quotes: Sequence[Quote]
 ) -> tuple[list[bytes], dict[int, Fault], dict[int, bytes]]:
-    """Let them take ticks as a desk does; give the records, the faults, and each book's rows."""
+    """Let them take ticks as a desk does; give what each tick leaves in the journal, faults, and each book's rows."""
     for slot in slots:
         if slot.running:
             assert host.add(slot.number, slot.load_message()) is None
-    seats, records, faults = MAKES[how](host, slots), [], {}
+    draft, drafts, faults = Draft(7), [], {}
+    seats = MAKES[how](host, slots, draft)
     rows = {slot.number: b"" for slot in slots}
     for quote in quotes:
+        draft.begin(1 << 20)
         record, found = seats.turn(quote)
-        records.append(record)
+        if record:
+            assert draft.add(entries.PROPOSALS, record)
         if found:
             faults |= found
             for number in found:
                 slots[number - 1].faulted = True
-            seats = MAKES[how](host, slots)
+            seats = MAKES[how](host, slots, draft)
         for slot in slots:
-            rows[slot.number] += slot.book.drain_bytes()
-    return records, faults, rows
+            given = slot.book.drain_bytes()
+            rows[slot.number] += given
+            if record and given:
+                assert draft.add(entries.ROWS, entries.pack_rows(slot.number, given))
+        drafts.append(draft.content())
+    return drafts, faults, rows
+
+
+def answers_in(drafted: bytes) -> np.ndarray:  # type: ignore[type-arg]
+    (kind,) = struct.unpack_from("<B", drafted, 16)
+    (length,) = struct.unpack_from("<I", drafted, 4)
+    assert kind == entries.PROPOSALS
+    return entries.unpack_proposals(drafted[24 : 24 + length])[1]
 
 
 @pytest.mark.parametrize("mode", ["paper", "mt5"])
@@ -107,6 +123,7 @@ def test_compiled_seats_give_the_records_rows_and_books_of_seats_that_are_asked(
         kept = [host.snapshot(slot.number) for slot in slots if slot.running]
         found.append((records, rows, [slot.book.snapshot() for slot in slots], kept))
     assert found[0] == found[1]
+    assert sum(map(len, found[0][0])) > 300 * 300  # laid, not left out
     assert len(found[0][1][1]) > 20 * 120
 
 
@@ -135,10 +152,10 @@ def test_a_strategy_that_fails_is_put_out_and_the_others_never_notice(
     records, faults, rows = run("compiled", hosts(), slots, quotes)
     assert list(faults) == [place]
     assert reason in faults[place].reason
-    _, answers = entries.unpack_proposals(records[FAILS_AT])
+    answers = answers_in(records[FAILS_AT])
     assert sorted(answers["slot"]) == [1, 2, 3]
     assert answers["status"][answers["slot"] == place] == faults[place].status
-    assert [len(entries.unpack_proposals(each)[1]) for each in records[FAILS_AT + 1 :]] == [2] * 39
+    assert [len(answers_in(each)) for each in records[FAILS_AT + 1 :]] == [2] * 39
     assert [rows[slot.number] for slot in slots if slot.number != place] == unharmed
 
 
@@ -165,25 +182,44 @@ def test_a_strategy_is_told_between_two_ticks_and_knows_it_after_its_process_was
     slots, host = seated(load_strategy(dies, "bad"), load_strategy(source, "told")), hosts()
     for slot in slots:
         assert host.add(slot.number, slot.load_message()) is None
-    seats = host.seats(slots)
+    draft = Draft(0)
+    seats = host.seats(slots, draft)
     targets = []
     for number, quote in enumerate(quotes):
         if number == 2:
             host.tell(Told(2, 0, 2.0))
+        draft.begin(1 << 20)
         record, faults = seats.turn(quote)
-        _, answers = entries.unpack_proposals(record)
+        answers = entries.unpack_proposals(record)[1] if record else answers_in(draft.content())
         targets.append(float(answers["target"][answers["slot"] == 2][0]))
         for failed in faults:
             slots[failed - 1].faulted = True
-            seats = host.seats(slots)
+            seats = host.seats(slots, draft)
     assert targets == [0.0, 0.0, 0.5, 0.5, 0.5, 0.5]  # nothing is known before it is told
     assert host.restarts == 1
+
+
+def test_what_the_draft_has_no_room_for_is_left_to_the_desk(hosts: Callable[[], StrategyHost], ticks: Ticks) -> None:
+    found = []
+    for room in (1 << 20, 120):
+        slots, host, draft, answers = seated(ma_cross.with_params(fast=2, slow=3)), hosts(), Draft(0), []
+        assert host.add(1, slots[0].load_message()) is None
+        seats = host.seats(slots, draft)
+        for quote in quotes_of(ticks[:60]):
+            draft.begin(room)
+            record, _ = seats.turn(quote)
+            has_rows = bool(slots[0].book.drain_bytes())
+            assert bool(record) == (draft.n_bytes == 0) == (room == 120 and has_rows)
+            given = entries.unpack_proposals(record)[1] if record else answers_in(draft.content())
+            answers.append(given.tobytes())
+        found.append((slots[0].book.snapshot(), answers))
+    assert found[0] == found[1]
 
 
 def test_rows_that_nobody_drains_are_not_written_over(hosts: Callable[[], StrategyHost], ticks: Ticks) -> None:
     slots, host = seated(ma_cross.with_params(fast=2, slow=3)), hosts()
     assert host.add(1, slots[0].load_message()) is None
-    seats = host.seats(slots)
+    seats = host.seats(slots, Draft(0))
 
     def drain_nothing() -> None:
         for quote in quotes_of(ticks) * 100:
