@@ -97,7 +97,7 @@ class TickBlock(_Message, frozen=True, tag="ticks"):
     seq_first: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
     ticks: Annotated[bytes, msgspec.Meta(max_length=MAX_TICKS_PER_BLOCK * TICK.itemsize)]
     terminal_ns: Time
-    """The terminal's clock, as UTC, when the block was read: newest tick's age is ``terminal_ns - time_ns``."""
+    """The terminal's clock, as UTC, when the block was sent: a tick's age then is ``terminal_ns - time_ns``."""
     read_ns: Time
     """The agent's own clock when it had read the block."""
     bridge_ns: Time = 0

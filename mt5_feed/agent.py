@@ -25,6 +25,7 @@ from mt5_feed.agent_config import AgentConfig, read_config, read_token
 from mt5_feed.agent_link import AgentLink
 from mt5_feed.agent_terminal import read_instruments, start_terminal
 from mt5_feed.orders import OrderDesk, OrderDeskConfig
+from mt5_feed.platform_clock import PlatformClock
 from mt5_feed.spool import SpoolConfig, SpoolFull
 from mt5_feed.terminal import Terminal
 from mt5_feed.tick_feed import TickFeed
@@ -35,6 +36,7 @@ _SYNC_S = 1.0
 _RECONCILE_S = 0.1
 _RECONCILE_OPEN_S = 0.02
 _SIMULATED_BACKLOG = 1 << 18
+_WAKE_MS = 20_000
 log = structlog.get_logger("agent")
 
 
@@ -63,17 +65,21 @@ class Agent:
             raise Transient(f"the terminal must be logged in to an account, it told none: {code} {text}")
         self._login = int(account.login)
         self.instruments: list[Instrument] = read_instruments(terminal, config.symbols)
+        self.clock = PlatformClock()
         self.ticks = TickFeed(
             terminal, config.name, config.symbols, config.server_zone, spool / "ticks", block_ticks=config.block_ticks,
-            start_ns=0 if simulated else None, spool=SpoolConfig(max_bytes=config.spool_bytes),
+            start_ns=0 if simulated else None, spool=SpoolConfig(max_bytes=config.spool_bytes), market=not simulated,
+            platform_ns=self.clock.now_ns,
         )  # fmt: skip
         self.orders = OrderDesk(
             terminal, config.name, config.server_zone, spool / "reports", server_ms=lambda: self.ticks.server_ms,
             config=OrderDeskConfig(), spool=SpoolConfig(max_bytes=config.spool_bytes), login=self._login,
+            now_ns=self.clock.now_ns, trouble=lambda: self.ticks.clock_fault,
         )  # fmt: skip
-        self.link = AgentLink(config.bridge, token, self._hello, self.ticks, self.orders, self._execute)
+        self.link = AgentLink(config.bridge, token, self._hello, self.ticks, self.orders, self._execute, self.clock)
         self._account_changed = True
         self._simulated = simulated
+        self._silent_since_s: float | None = None
 
     async def run(self) -> None:
         """Work until cancelled, or until the recording has ended where that is asked for."""
@@ -108,6 +114,9 @@ class Agent:
                 state_at = now_s + self.config.account_s
                 self._account_changed = False
                 self._tell_account()
+                if self.clock.jumped:
+                    log.warning("clock_jumped", what="this PC's clock was set, or the PC slept; the bridge is asked")
+                    await self.link.hang_up()
             if now_s >= sync_at:
                 sync_at = now_s + _SYNC_S
                 self.ticks.lane.sync()
@@ -146,8 +155,10 @@ class Agent:
     def _tell_account(self) -> None:
         account, positions = self.terminal.account_info(), self.terminal.positions_get()
         if account is None or positions is None:
-            log.warning("terminal_silent", error=self.terminal.last_error())
+            # Nothing is told: that nobody answers does not mean that nothing is held.
+            self._wake_terminal(*self.terminal.last_error())
             return
+        self._silent_since_s = None
         if account.login != self._login:
             raise Misconfigured(
                 f"the terminal must stay on account {self._login}, somebody switched it to {account.login}; "
@@ -159,10 +170,26 @@ class Agent:
                 agent=self.config.name, login=int(account.login), time_ns=self.ticks.server_time_ns(),
                 balance=float(account.balance), equity=float(account.equity), margin=float(account.margin),
                 margin_free=float(account.margin_free),
-                trade_allowed=bool(account.trade_allowed and terminal is not None and terminal.trade_allowed),
+                trade_allowed=bool(
+                    account.trade_allowed and account.trade_expert and terminal is not None and terminal.trade_allowed
+                    and not terminal.tradeapi_disabled and not self.ticks.clock_fault
+                ),
                 positions=[_position(each) for each in positions],
             )
         )  # fmt: skip
+
+    def _wake_terminal(self, code: int, text: str) -> None:
+        """Connect to the terminal anew once it has been away for a while: it was closed, or has updated itself."""
+        now_s = time.monotonic()
+        if self._silent_since_s is None:
+            self._silent_since_s = now_s
+            log.warning("terminal_silent", code=code, reason=text)
+        if now_s - self._silent_since_s < self.config.silent_s:
+            return
+        self._silent_since_s = now_s
+        places = (self.config.terminal,) if self.config.terminal else ()
+        answers = self.terminal.initialize(*places, timeout=_WAKE_MS)
+        log.warning("terminal_opened_again", answers=answers, error=self.terminal.last_error())
 
     def _hello(self) -> Hello:
         account = self.terminal.account_info()

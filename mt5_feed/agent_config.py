@@ -1,5 +1,6 @@
 """The agent's configuration: a TOML file, flags above it, and the token from a file or the environment."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from kernel_lib.config import Home, Secret
 from kernel_lib.errors import Misconfigured
 
 __all__ = ["AgentConfig", "read_config", "read_token"]
+
+
+_NAME = re.compile(r"[A-Za-z0-9._#+-]{1,64}")
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,6 +41,8 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Most ticks per block.
     account_s : float
         Seconds between account states.
+    silent_s : float
+        A terminal that answers nothing for so long is connected to anew, seconds.
     terminal : str
         Path of ``terminal64.exe``; empty finds the installed one.
     simulate : str
@@ -65,6 +71,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     poll_ms: float = 2.0
     block_ticks: int = 1024
     account_s: float = 1.0
+    silent_s: float = 5.0
     terminal: str = ""
     simulate: str = ""
     speed: float | str = 1.0
@@ -80,10 +87,15 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def __post_init__(self) -> None:
         if not self.symbols or not all(self.symbols):
             raise Misconfigured("an agent must have a symbol to read; give --symbol")
+        for given in (self.name, *self.symbols):
+            if not _NAME.fullmatch(given):
+                raise Misconfigured(
+                    f"names of agents and symbols must be 1 to 64 letters, digits or one of ._#+-, one was {given!r}"
+                )
         if not 1 <= self.block_ticks <= 8192:
             raise Misconfigured(f"block_ticks must be 1 to 8192, it was {self.block_ticks}")
-        if not self.poll_ms > 0 or not self.account_s > 0:
-            raise Misconfigured("poll_ms and account_s must be positive")
+        if not (self.poll_ms > 0 and self.account_s > 0 and self.silent_s > 0):
+            raise Misconfigured("poll_ms, account_s and silent_s must be positive")
         if self.speed_factor is not None and not self.speed_factor > 0:
             raise Misconfigured(f"speed must be a positive number or 'max', it was {self.speed!r}")
 

@@ -13,6 +13,7 @@ from kernel_lib.errors import BadData, Misconfigured
 from kernel_lib.wire import MAX_FRAME_BYTES, Ack, Hello, Message, OrderIntent, Refusal, Welcome, decode, encode
 from mt5_feed.lane import Lane
 from mt5_feed.orders import OrderDesk
+from mt5_feed.platform_clock import PlatformClock
 from mt5_feed.tick_feed import TickFeed
 
 __all__ = ["AgentLink"]
@@ -20,6 +21,7 @@ __all__ = ["AgentLink"]
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 4.0
 _WELCOME_S = 10.0
 _MOST_TICKS_IN_FLIGHT = 1 << 18
+_CLOCK_OFF_NS = 2 * 10**9
 log = structlog.get_logger("agent.link")
 
 
@@ -36,11 +38,13 @@ class AgentLink:
         Builds the greeting, anew for each connection.
     on_intent : callable
         Executes an order at once: orders go before ticks.
+    clock : PlatformClock
+        Set by each welcome.
     """
 
     def __init__(
         self, url: str, token: Secret, hello: Callable[[], Hello], ticks: TickFeed, orders: OrderDesk,
-        on_intent: Callable[[OrderIntent], Awaitable[None]],
+        on_intent: Callable[[OrderIntent], Awaitable[None]], clock: PlatformClock,
     ) -> None:  # fmt: skip
         if not url.startswith(("ws://", "wss://")):
             raise Misconfigured(f"the bridge must be given as ws://host:port or wss://host:port, it was {url!r}")
@@ -52,12 +56,19 @@ class AgentLink:
         self._ticks = ticks
         self._orders = orders
         self._on_intent = on_intent
+        self._clock = clock
+        self._connection: ClientConnection | None = None
         self._news = asyncio.Event()
         self._states: list[Message] = []
 
     def wake(self) -> None:
         """Something new lies in a spool."""
         self._news.set()
+
+    async def hang_up(self) -> None:
+        """End this connection; the next one begins at once."""
+        if self._connection is not None:
+            await self._connection.close()
 
     def send_state(self, message: Message) -> None:
         """Send the newest account state when there is a link; older ones are worth nothing."""
@@ -102,6 +113,11 @@ class AgentLink:
                 return
             if not isinstance(welcome, Welcome):
                 raise BadData(f"the bridge must welcome first, it sent {type(welcome).__name__}")
+            if welcome.now_ns:
+                self._clock.set(welcome.now_ns)
+                if abs(self._clock.behind_ns) > _CLOCK_OFF_NS:
+                    log.warning("this_pc_s_clock_is_off", behind_s=round(self._clock.behind_ns / 1e9, 1))
+            self._connection = connection
             self._ticks.lane.welcome(welcome.tick_seq)
             self._orders.lane.welcome(welcome.report_seq)
             self.connected = True

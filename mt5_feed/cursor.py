@@ -73,8 +73,12 @@ class TickCursor:
         if raw is None:
             code, text = self._terminal.last_error()
             raise Transient(f"ticks of {self.symbol} must be readable, the terminal said {code} {text}")
-        if raw.dtype != TICK_DTYPE:  # an empty answer may come as a plain array
-            return np.empty(0, dtype=TICK_DTYPE)
+        if raw.dtype != TICK_DTYPE:
+            if len(raw):
+                raise Transient(
+                    f"ticks of {self.symbol} must have the fields {TICK_DTYPE.names}, they have {raw.dtype}"
+                )
+            return np.empty(0, dtype=TICK_DTYPE)  # an empty answer may come as a plain array
         return raw
 
     def _unseen(self, raw: Raw) -> Raw:

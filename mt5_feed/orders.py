@@ -73,12 +73,14 @@ class OrderDesk:
         The account that these orders are for; 0: whichever the terminal is on.
     now_ns : callable
         The platform's clock, UTC: what an intent's end is held against.
+    trouble : callable
+        Says why nothing may be sent now; empty when it may.
     """
 
     def __init__(
         self, terminal: Terminal, agent: str, zone: str, folder: Path, *, server_ms: Callable[[], int],
         config: OrderDeskConfig, spool: SpoolConfig, now_ns: Callable[[], int] = time.time_ns,
-        monotonic_s: Callable[[], float] = time.monotonic, login: int = 0,
+        monotonic_s: Callable[[], float] = time.monotonic, login: int = 0, trouble: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self._terminal = terminal
         self._agent = agent
@@ -88,6 +90,7 @@ class OrderDesk:
         self._now_ns = now_ns
         self._monotonic_s = monotonic_s
         self._login = login
+        self._trouble = trouble
         self._known: dict[str, None] = {}
         self._open: dict[str, OpenOrder] = {}
         self._keys: dict[int, str] = {}
@@ -174,7 +177,7 @@ class OrderDesk:
             return "the intent expired before it reached the terminal; it was never sent"
         if not 0 <= intent.magic < 2**63:
             return f"magic must be a whole number from 0 to 2**63 - 1, it was {intent.magic}"
-        return self._objection_of_account(intent)
+        return self._trouble() or self._objection_of_account(intent)
 
     def _objection_of_account(self, intent: OrderIntent) -> str:
         # Asked before each order: somebody may have switched the terminal to another account a moment ago.

@@ -1,6 +1,7 @@
 """The simulated terminal: the surface of the MetaTrader5 module over a simulated market and a simulated broker."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class SimulatedTerminal(Constants):
         The account.
     state_path : Path, optional
         Where the account is kept, so that it outlives the process as a broker's does.
+    monotonic_ns : callable
+        The clock that speed is measured by.
 
     Attributes
     ----------
@@ -60,11 +63,12 @@ class SimulatedTerminal(Constants):
         *,
         contracts: Iterable[Instrument] = (),
         state_path: Path | None = None,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.config = config or SimulatorConfig()
         given = {each.symbol: each for each in contracts}
         self.contracts = {symbol: given.get(symbol) or instrument(symbol) for symbol in ticks}
-        self.market = Market(ticks, self.config.speed, self.config.chunk)
+        self.market = Market(ticks, self.config.speed, self.config.chunk, monotonic_ns)
         self.book = Book(
             self.contracts, self.config.balance, hedging=self.config.hedging, currency=self.config.currency,
             leverage=self.config.leverage, commission_per_lot=self.config.commission_per_lot,
@@ -175,6 +179,7 @@ class SimulatedTerminal(Constants):
     def symbol_info_tick(self, symbol: str) -> Tick | None:
         if not self._begin() or not self._is_known(symbol):
             return None
+        self.market.look()
         last = self.market.last(symbol)
         if last is None or symbol not in self._selected:
             return Tick(0, 0.0, 0.0, 0.0, 0, 0, 0, 0.0)
