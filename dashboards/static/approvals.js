@@ -33,7 +33,7 @@ function render({ el }) {
     h("header", {},
       h("h1", {}, h("span", { class: "mark", "aria-hidden": "true" }), "Approvals ", tenant),
       h("div", { class: "right" }, who, h("button", { class: "theme", onclick: flip, "aria-label": "Switch between dark and light", text: "\u25d0" }),
-        h("a", { class: "leave", href: "/services/desk/", text: "Desk" }), h("a", { class: "leave", href: "/hub/admin", text: "Hub" }),
+        h("a", { class: "leave", href: "/services/desk/", text: "Desk" }), h("a", { class: "leave", href: "/hub/home", text: "Hub" }),
         h("a", { class: "leave", href: "/hub/logout", text: "Log out" }))),
     notice, h("div", { class: "grid" }, h("div", {}, list.section), h("div", {}, detail)), toast, ask_);
   el.replaceChildren(root);

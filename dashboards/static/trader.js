@@ -137,7 +137,8 @@ function render({ el }) {
       learn(t.symbol, t.bid, t.ask);
       if (!quotes.has(t.symbol)) quotes.set(t.symbol, { ...t, key: t.symbol, move: "" });
     }
-    strategies.update(d.strategies.map((s, n) => ({ ...s, key: s.state === "withdrawn" ? `${s.hash}/${n}` : s.hash })));
+    const listed = [...d.strategies].sort((a, b) => (a.state === "withdrawn") - (b.state === "withdrawn"));
+    strategies.update(listed.map((s, n) => ({ ...s, key: s.state === "withdrawn" ? `${s.hash}/${n}` : s.hash })));
     positions.update(d.positions.map((p) => ({ ...p, key: `${p.strategy}/${p.position_id}` })));
     orders.update(d.orders.map((o) => ({ ...o, key: o.key || `${o.order_id}` })));
     ticks.update([...quotes.values()].sort((a, b) => a.symbol.localeCompare(b.symbol)));

@@ -99,8 +99,26 @@ def test_a_strategy_that_was_approved_anew_stands_beside_its_older_self(desk: De
     desk.say({"type": "desk", "desk": DESK | {"strategies": [older, STRATEGY]}, "ticks": []})
     desk.page.clock.run_for(1_000)
     desk.page.wait_for_selector("td.state >> text=withdrawn")
-    assert desk.cells("Strategies", "State") == ["withdrawn\napproval withdrawn; goes flat", "paused\npause by trader"]
-    assert desk.cells("Strategies", "Lots") == ["Flat", "Long 0.10"]
+    assert desk.cells("Strategies", "State") == ["paused\npause by trader", "withdrawn\napproval withdrawn; goes flat"]
+    assert desk.cells("Strategies", "Lots") == ["Long 0.10", "Flat"]
+
+
+@pytest.mark.parametrize("width", [1360, 1190, 1000, 390])
+def test_a_long_name_and_a_long_reason_push_nothing_out_of_sight(desk: Desk, width: int) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": width, "height": 860})
+    reason = "pause by the tier: 100 trades a day are what it allows; entries go on at the broker's midnight"
+    long = STRATEGY | {"name": "fade_" + "that_goes_on_and_on_" * 3, "reason": reason, "profit": -123_456.78}
+    desk.say({"type": "desk", "desk": DESK | {"strategies": [long]}, "ticks": []})
+    page.clock.run_for(1_000)
+    page.wait_for_selector("td.name >> text=on_and_on")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    card = page.locator("section:has(h2:text('Strategies'))").bounding_box()
+    row = page.locator("td.does button").bounding_box()
+    assert row["x"] + row["width"] <= card["x"] + card["width"]
+    name, tag = page.locator("td.name b").bounding_box(), page.locator("td.state .tag").bounding_box()
+    assert name["x"] + name["width"] <= tag["x"]
+    assert page.locator("td.state").bounding_box()["height"] < 180
 
 
 def test_a_reason_that_nobody_gave_leaves_no_colon(desk: Desk) -> None:
