@@ -157,7 +157,7 @@ class _Desk(_Control):
         if self.request.body:
             try:
                 body = json.loads(self.request.body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise Refused("bad_request", "the body must be a JSON object") from None
             if not isinstance(body, dict):
                 raise Refused("bad_request", "the body must be a JSON object")

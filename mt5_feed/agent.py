@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from kernel_lib.wire import AccountState, BrokerPosition, Hello, OrderIntent
 from mt5_feed.agent_config import AgentConfig, read_config, read_token
 from mt5_feed.agent_link import AgentLink
 from mt5_feed.agent_terminal import read_instruments, start_terminal
+from mt5_feed.agent_watch import WORKER, WatchConfig, Watched, beat, watch
 from mt5_feed.orders import OrderDesk, OrderDeskConfig
 from mt5_feed.platform_clock import PlatformClock
 from mt5_feed.spool import SpoolConfig, SpoolFull
@@ -33,6 +35,7 @@ from mt5_feed.tick_feed import TickFeed
 __all__ = ["Agent", "main"]
 
 _SYNC_S = 1.0
+_BEAT_S = 0.5
 _RECONCILE_S = 0.1
 _RECONCILE_OPEN_S = 0.02
 _SIMULATED_BACKLOG = 1 << 18
@@ -53,10 +56,16 @@ class Agent:
         Directory of this agent's spools.
     terminal : Terminal
         Real or simulated, already initialised.
+    beat : callable
+        Called a few times a second while the agent works.
     """
 
-    def __init__(self, config: AgentConfig, token: Secret, spool: Path, terminal: Terminal) -> None:
+    def __init__(
+        self, config: AgentConfig, token: Secret, spool: Path, terminal: Terminal,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.config = config
+        self._beat = beat
         self.terminal = terminal
         simulated = bool(config.simulate)
         account = terminal.account_info()
@@ -101,12 +110,15 @@ class Agent:
         self.terminal.shutdown()
 
     async def _feed_forever(self) -> None:
-        sync_at = reconcile_at = state_at = 0.0
+        sync_at = reconcile_at = state_at = beat_at = 0.0
         while True:
             n_ticks = self.ticks.poll() if self._may_read() else 0
             if n_ticks:
                 self.link.wake()
             now_s = time.monotonic()
+            if now_s >= beat_at:
+                beat_at = now_s + _BEAT_S
+                self._beat()
             if now_s >= reconcile_at:
                 reconcile_at = now_s + (_RECONCILE_OPEN_S if self.orders.n_open else _RECONCILE_S)
                 self._reconcile()
@@ -230,6 +242,24 @@ async def _run_until_signalled(agent: Agent) -> None:
         await work
 
 
+def _watch() -> int:
+    """Be the watcher: the same program again, as a child, does the work."""
+    ends: list[int] = []
+    children: list[Watched] = []
+
+    def stop(number: int, _: object) -> None:
+        ends.append(number)
+        for child in children:
+            child.stop()
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, stop)
+    return watch(
+        [sys.executable, "-m", "mt5_feed.agent", *sys.argv[1:]], os.environ, WatchConfig(),
+        began=lambda child: children.__setitem__(slice(None), [child]), stopped=lambda: bool(ends),
+    )  # fmt: skip
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML file.")
 @click.option("--name", help="The agent's name; its token is for this name.")
@@ -262,8 +292,11 @@ def main(path: Path | None, **flags: Any) -> None:
     try:
         config = read_config(path, flags)
         token = read_token(config, os.environ)
+        if not config.simulate and WORKER not in os.environ:
+            sys.exit(_watch())
         folder = config.spool_folder(Home.from_environ())
-        agent = Agent(config, token, folder, start_terminal(config, folder))
+        beating = beat if WORKER in os.environ else lambda: None
+        agent = Agent(config, token, folder, start_terminal(config, folder), beating)
         try:
             asyncio.run(_run_until_signalled(agent))
         finally:

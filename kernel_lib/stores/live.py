@@ -22,6 +22,7 @@ __all__ = ["START", "TICKET_LIFETIME_S", "Entry", "LiveStore", "RedisLive"]
 #: The place before a stream's first entry.
 START = "0-0"
 TICKET_LIFETIME_S = 30
+_NOT_NOW = ("MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 
 #: One stream entry: its id, and the encoded message.
 Entry = tuple[str, bytes]
@@ -233,3 +234,8 @@ def _answers() -> Iterator[None]:
         raise Transient(f"the live store must answer, it did not: {error}") from error
     except redis.OutOfMemoryError as error:
         raise Transient(f"the live store must have memory left, it has none: {error}") from error
+    except redis.ResponseError as error:
+        # Its disk is full, or it follows another server for a while: it takes writes again, and nothing was done.
+        if str(error).startswith(_NOT_NOW) or isinstance(error, redis.ReadOnlyError):
+            raise Transient(f"the live store must take writes, it does not now: {error}") from error
+        raise

@@ -131,3 +131,14 @@ def test_nobody_there_is_worth_a_retry(tmp_path: Path) -> None:
 def test_a_foreign_url_is_misconfigured() -> None:
     with pytest.raises(Misconfigured, match="TICKHUB_LIVE_URL"):
         RedisLive("http://example.org")
+
+
+def test_a_store_that_takes_no_writes_for_a_while_is_transient() -> None:
+    with embedded(with_postgres=False) as (_, urls):
+        store = RedisLive(urls.live)
+        store._redis.replicaof("127.0.0.1", "1")
+        with pytest.raises(Transient, match="must take writes"):
+            store.append("x", b"y")
+        store._redis.replicaof("NO", "ONE")
+        assert store.append("x", b"y")
+        store.close()

@@ -56,8 +56,11 @@ class RunningEngine:
         self.port = json.loads(line)["port"]
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, token: str | None = None) -> Any:
-        headers = {"Authorization": f"Bearer {self.token() if token is None else token}"}
         content = json.dumps(body).encode() if body is not None else b"" if method == "POST" else None
+        return self.send(method, path, content, self.token() if token is None else token)
+
+    def send(self, method: str, path: str, content: bytes | None, token: str) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", content, headers, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
@@ -212,7 +215,12 @@ def test_control_needs_a_good_token_of_the_right_tenant(engine: RunningEngine) -
     assert engine.refusal("GET", "/status", token=engine.token(tenant="acme")) == (403, "token_foreign")
     assert engine.refusal("GET", "/desks/nobody") == (404, "no_such_desk")
     assert engine.refusal("GET", "/desks/..%2Fx") == (404, "no_such_desk")
-    assert engine.call("POST", path, {"reason": "x"}, token=engine.token(tenant="acme"))["ok"]
+    for garbage in (b"[" * 60_000, b"{", b"[]", b"\xff"):
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            engine.send("POST", path, garbage, engine.token(tenant="acme"))
+    answer = engine.call("POST", path, {"reason": "x", "by": "the risk officer"}, token=engine.token(tenant="acme"))
+    (told,) = answer["state"]["strategies"]
+    assert told["reason"] == "pause by ada: x", "a tenant's token speaks for its own subject"
 
 
 def test_two_engines_do_not_run_on_one_home(engine: RunningEngine) -> None:
