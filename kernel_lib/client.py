@@ -13,6 +13,7 @@ over the sockets in ``TICKHUB_SERVICES``; elsewhere set ``TICKHUB_URL`` (the hub
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -287,6 +288,8 @@ class Client:
         number : float or None
             None: nothing is known any more.
         """
+        if number is not None and not math.isfinite(number):
+            raise BadData(f"a value must be a finite number, or None when nothing is known, it was {number}")
         self._json("POST", "api", "outside", content=json.dumps({"channel": channel, "number": number}).encode())
 
     def desk(self) -> dict[str, Any]:

@@ -306,7 +306,11 @@ function render({ el }) {
       const answer = await ask(verb, { reason: reason.trim(), ...(strategy ? { strategy: strategy.hash } : {}) });
       take(answer.state);
       const done = { pause: "paused", resume: "trading again", kill: "killed" }[verb];
-      toastUp(`${strategy ? strategy.name : "The desk"} is ${done}.`);
+      const meant = verb === "resume" ? answer.state.strategies.filter((s) => !strategy || s.hash === strategy.hash) : [];
+      const stay = meant.filter((s) => s.state !== "active" && s.state !== "withdrawn");
+      if (strategy && stay.length) toastUp(`${strategy.name} stays ${stay[0].state}: ${stay[0].reason}`, true);
+      else if (stay.length) toastUp(`The desk is ${done}; not so ${stay.map((s) => s.name).join(", ")}: see why beside the name.`, true);
+      else toastUp(`${strategy ? strategy.name : "The desk"} is ${done}.`);
     } catch (error) {
       toastUp(`Not done: ${error.message}`, true);
       if (error instanceof Gone) over(error.message);

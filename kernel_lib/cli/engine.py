@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -33,8 +34,19 @@ def kill(tenant: str, strategy: str, reason: str, resume: bool, yes: bool, as_js
     )
     if as_json:
         echo_json(answer)
-    else:
-        click.echo(f"{action}: {what}: done")
+        return
+    click.echo(f"{action}: {what}: done")
+    for each in _left_out(answer, strategy) if resume else ():
+        click.echo(f"{each['name']} stays {each['state']}: {each['reason']}")
+
+
+def _left_out(answer: dict[str, Any], strategy: str) -> list[dict[str, Any]]:
+    """List the strategies that do not trade though they were resumed, such as one that raised."""
+    each_one = answer.get("state", {}).get("strategies", [])
+    return [
+        each for each in each_one
+        if each["state"] not in {"active", "withdrawn"} and strategy in {"", each["name"], each["hash"]}
+    ]  # fmt: skip
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})

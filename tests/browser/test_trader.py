@@ -69,7 +69,7 @@ class Desk:
             return route.fulfill(status=403, body=json.dumps({"message": "Forbidden", "reason": None}))
         content: Any = {
             "me": {"user": "ann", "tenant": "demo", "role": "trader", "tier": "pro", "acts": True},
-            "desk": {"state": DESK}, "ticket": {"ticket": "t", "port": 8001, "url": ""},
+            "desk": {"state": DESK}, "resume": {"state": DESK}, "ticket": {"ticket": "t", "port": 8001, "url": ""},
         }.get(path.removeprefix("/services/desk/broker/"), {})  # fmt: skip
         return route.fulfill(body=json.dumps(content), content_type="application/json")
 
@@ -123,6 +123,15 @@ def test_a_long_name_and_a_long_reason_push_nothing_out_of_sight(desk: Desk, wid
 
 def test_a_reason_that_nobody_gave_leaves_no_colon(desk: Desk) -> None:
     assert desk.page.inner_text("td.state small") == "pause by trader"
+
+
+def test_a_strategy_that_stays_paused_is_not_said_to_trade_again(desk: Desk) -> None:
+    desk.page.click("td.does button")
+    desk.page.click("dialog[open] button[type=submit]")
+    desk.page.wait_for_selector(".toast.bad >> text=fade stays paused: pause by trader")
+    desk.page.click(".acts .resume")
+    desk.page.click("dialog[open] button[type=submit]")
+    desk.page.wait_for_selector(".toast.bad >> text=The desk is trading again; not so fade")
 
 
 def test_a_kill_speaks_of_one_position_as_of_one(desk: Desk) -> None:

@@ -135,3 +135,9 @@ def test_the_token_does_not_show() -> None:
     client = Client(Secret("secret-token"), url="http://127.0.0.1:1")
     assert "secret-token" not in repr(vars(client))
     client.close()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_value_that_is_no_number_is_refused_before_it_is_sent(number: float) -> None:
+    with pytest.raises(BadData, match="must be a finite number, or None"):
+        Client(Secret("t" * 32), url="http://127.0.0.1:1").tell("moon", number)
