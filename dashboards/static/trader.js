@@ -3,6 +3,8 @@
 
 const KEEP_POINTS = 240;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+// A stream that was refused is refused again a moment later, and each try is counted against the tier's rate.
+const REFUSED_MS = 30000;
 const CHECK_MS = 8000;
 const STALE_MS = 15000;
 // A desk speaks once a second even when nothing happens.
@@ -13,7 +15,7 @@ const SILENT_MS = 6000;
 function render({ el }) {
   const flip = themes();
 
-  let me = null, desk = null, pointAt = 0, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, ended = "", busy = false;
+  let me = null, desk = null, pointAt = 0, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, refused = "", ended = "", busy = false;
   const quotes = new Map();
   let points = [];
 
@@ -162,9 +164,9 @@ function render({ el }) {
     pause.disabled = busy || !desk || d.state !== "active";
     resume.disabled = busy || !desk || (d.state === "active" && active === d.strategies.length);
     kill.disabled = busy || !desk || d.state === "killed";
-    const refused = Object.entries(d.refused).map(([hash, why]) => `Strategy ${hash.slice(0, 8)} is not run: ${why}`);
+    const unrun = Object.entries(d.refused).map(([hash, why]) => `Strategy ${hash.slice(0, 8)} is not run: ${why}`);
     const mute = silent() ? ["The desk is not heard any more. What stands here is as it was last; a switch may not reach it."] : [];
-    const said = ended || [...mute, ...d.warnings, ...refused].join("\n");
+    const said = ended || [...(refused ? [`No live stream here: ${refused}. This page looks every few seconds instead.`] : []), ...mute, ...d.warnings, ...unrun].join("\n");
     set(notice, said);
     notice.hidden = !said;
     root.classList.toggle("ended", Boolean(ended));
@@ -216,8 +218,8 @@ function render({ el }) {
       mine.onopen = () => { mine.send(JSON.stringify({ ticket: pass.ticket, symbols: [] })); link = "live"; soon(); };
       mine.onmessage = (event) => {
         const message = JSON.parse(event.data);
-        tries = 0;
-        if (message.type === "refused") { toastUp(message.message, true); return; }
+        if (message.type === "refused") { refused = message.message; return; }
+        [tries, refused] = [0, ""];
         heardAt = Date.now();
         if (message.type === "desk") take(message.desk);
         for (const t of message.ticks || []) {
@@ -236,9 +238,9 @@ function render({ el }) {
 
   function again() {
     if (ended) return;
-    link = "reconnecting";
+    link = refused ? "not live" : "reconnecting";
     soon();
-    setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
+    setTimeout(connect, refused ? REFUSED_MS : RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
   }
 
   function over(why) {

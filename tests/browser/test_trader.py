@@ -155,6 +155,25 @@ def test_a_desk_that_falls_silent_is_not_called_live(desk: Desk) -> None:
     assert not page.is_visible(".notice")
 
 
+def test_a_stream_that_is_refused_is_said_so_and_not_asked_for_again_and_again(desk: Desk) -> None:
+    page = desk.page
+    desk.say({"type": "refused", "code": "tier_connections", "message": "the pro tier has 5 live streams at a time"})
+    desk.lines[-1].close()
+    for _ in range(20):
+        page.clock.run_for(1_000)
+    assert len(desk.lines) == 1
+    assert page.inner_text(".pill").startswith("not live")
+    assert "the pro tier has 5 live streams at a time" in page.inner_text(".notice")
+    assert desk.cells("Strategies", "Lots") == ["Long 0.10"]
+    page.clock.run_for(15_000)
+    while len(desk.lines) == 1:
+        page.wait_for_timeout(20)
+    desk.say({"type": "desk", "desk": DESK, "ticks": []})
+    page.clock.run_for(1_000)
+    page.wait_for_function("() => document.querySelector('.pill').textContent.startsWith('live')")
+    assert not page.is_visible(".notice")
+
+
 def test_a_login_that_ended_in_another_window_ends_the_page(desk: Desk) -> None:
     page = desk.page
     desk.letting_in = False
