@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PIP) install -q "torch==2.13.0"
 	$(PIP) install -q -c constraints.txt -e ".[$(EXTRAS)]"
 	$(BIN)/python -m kernel_lib.install_node
-	$(BIN)/python -m kernel_lib.warm
+	$(BIN)/python -m live_engine.warm
 	@touch $@
 
 test: install        ## every test, two files at a time: most wait for processes

@@ -230,8 +230,8 @@ def _compile_if_stale(console: Console) -> None:
     """Prepare machine code for these sources, so that no kernel and no strategy compiles them again."""
     if prepared_dir().is_dir() or not os.access(sys.prefix, os.W_OK):
         return
-    console.print("  compiling what ships, once for these sources; some fifteen seconds")
-    subprocess.run([*_module("kernel_lib.warm")], check=False, stdout=subprocess.DEVNULL)
+    console.print("  compiling what ships, once for these sources; about a minute")
+    subprocess.run([*_module("live_engine.warm")], check=False, stdout=subprocess.DEVNULL)
 
 
 def _module(name: str) -> tuple[str, ...]:

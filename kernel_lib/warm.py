@@ -1,9 +1,10 @@
-"""Compile what ships, once, into the installation: ``python -m kernel_lib.warm``.
+"""Compile what ships, once, into the installation; the engine's loops with it: ``python -m live_engine.warm``.
 
 A fresh kernel, also one in a sandbox that cannot write the installation, then starts from a copy instead of
 compiling for some twelve seconds; so does the first backtest of a reference strategy.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numba
@@ -14,8 +15,8 @@ from kernel_lib.machine_code import prepared_dir
 __all__ = ["main"]
 
 
-def main() -> None:
-    """Compile into the prepared directory."""
+def main(*more: Callable[[], None]) -> None:
+    """Compile into the prepared directory; ``more`` compile what else is to lie there."""
     target = prepared_dir()
     target.mkdir(parents=True, exist_ok=True)
     numba.config.CACHE_DIR = str(target)  # type: ignore[attr-defined]
@@ -36,11 +37,13 @@ def main() -> None:
             raise Broken(f"{strategy.name} must be compiled, it could not be: {fault}")
     compile_catalogue()
     TickQuality("enterprise").check(ticks)
+    for each in more:
+        each()
     composed = target / "composed"
     composed.mkdir(exist_ok=True)
-    for each in Path(f"{target}-composed").iterdir():
-        each.chmod(0o644)  # other users' kernels start from it
-        each.replace(composed / each.name)
+    for kept in Path(f"{target}-composed").iterdir():
+        kept.chmod(0o644)  # other users' kernels start from it
+        kept.replace(composed / kept.name)
     print(f"compiled code lies in {target}")  # noqa: T201  (a program's answer)
 
 

@@ -27,7 +27,7 @@ from live_engine.proposers import Quote
 from live_engine.segment import HEAD_BYTES
 from live_engine.strategy_line import LONGEST_FRAME, Line
 
-__all__ = ["Seat", "Table"]
+__all__ = ["Seat", "Table", "compiled"]
 
 _SEAT = np.dtype([(name, "<i8") for name in ("slot", "asked", "paper", "heard", "n_heard", "room")] + ADDRESSES)
 _NUMBERS = np.dtype(
@@ -93,7 +93,7 @@ class Table:
         ):  # fmt: skip
             self._numbers[name] = number
         self._look_up_heard()
-        self._run = _compiled()
+        self._run = compiled()
 
     def turn(self, quote: Quote, seq: int, processor: int) -> int:
         """Take a tick; give how many seats, from the first on, are done with it.
@@ -264,7 +264,8 @@ keep(_turn)
 
 
 @cache
-def _compiled() -> Callable[..., int]:
+def compiled() -> Callable[..., int]:
+    """Compile the call that takes a tick, or find it kept."""
     arrays = np.zeros(1, _SEAT), np.zeros(1, _NUMBERS), np.zeros(1, entries.PROPOSAL), Draft(0).numbers
     kinds = (
         *(typeof(each) for each in arrays),

@@ -30,7 +30,7 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
 
 def test_the_examples_in_docstrings_give_what_they_say() -> None:
-    skipped = {"kernel_lib.warm", "kernel_lib.cli.__main__", "kernel_lib.importers.__main__"}
+    skipped = {"kernel_lib.warm", "live_engine.warm", "kernel_lib.cli.__main__", "kernel_lib.importers.__main__"}
     n_examples = 0
     for found in pkgutil.walk_packages(kernel_lib.__path__, "kernel_lib."):
         if found.name in skipped:
