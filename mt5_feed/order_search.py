@@ -35,6 +35,8 @@ class OpenOrder(msgspec.Struct):
         The broker said that it has it, or did it: it cannot have got lost.
     filled : float
         Lots reported so far.
+    noted : bool
+        The ticket is on disk.
     told : bool
         That the broker owes its deals was said.
     """
@@ -45,6 +47,7 @@ class OpenOrder(msgspec.Struct):
     ticket: int = 0
     answered: bool = False
     filled: float = 0.0
+    noted: bool = False
     told: bool = False
 
     @property

@@ -217,7 +217,8 @@ class OrderDesk:
             if self._fill_from(each, deals, code) and not each.left:
                 del self._open[intent.key]
                 return
-        self._note(each)
+        if not each.noted:
+            self._note(each)
         self._look_at_connection()
         if not each.filled:
             self._report(intent, "unknown" if meaning is Meaning.UNKNOWN else "accepted", retcode=code, reason=text)
@@ -233,11 +234,11 @@ class OrderDesk:
         if working is None:
             return
         if (waiting := own_order(each, working)) is not None:
-            self._found(each, waiting)
+            self._found(each, int(waiting.ticket))
             return
         ended = self._ended(each)
         if ended is not None:
-            self._found(each, ended)
+            self._found(each, int(ended.ticket))
         if ended is not None and each.filled >= round(ended.volume_initial - ended.volume_current, 8):
             self._finish(intent, reason=_end_of(each, _ENDED.get(int(ended.state), "ended")))
         elif each.answered or each.filled:
@@ -256,15 +257,16 @@ class OrderDesk:
             return own_order(each, self._terminal.history_orders_get(ticket=each.ticket) or ())
         return own_order(each, self._terminal.history_orders_get(*self._range()) or ())
 
-    def _found(self, each: OpenOrder, order: Any) -> None:
-        if not each.ticket:
-            each.ticket, each.answered = int(order.ticket), True
+    def _found(self, each: OpenOrder, ticket: int) -> None:
+        if not each.noted:
+            each.ticket, each.answered = ticket, True
             self._note(each)
 
     def _note(self, each: OpenOrder) -> None:
         # What is known of it must outlive this process before anybody waits for its end.
         told = each.ticket, each.answered, each.after, each.intent.key.encode()
         self.lane.note(b"order %d %d %d %s" % told)
+        each.noted = each.ticket != 0
 
     def _trace(self, each: OpenOrder) -> bool:
         """Whether the broker shows anything that may be it; so too where the terminal does not answer."""
@@ -295,6 +297,10 @@ class OrderDesk:
         found = False
         for deal in deals:
             if deal.ticket not in self._told:
+                each.ticket = each.ticket or int(deal.order)
+                each.answered = True
+                if not each.noted and float(deal.volume) < each.left:
+                    self._note(each)  # by its ticket alone can be seen how the rest of it ends
                 self._report_filled(each.intent, deal, retcode)
                 each.filled = round(each.filled + float(deal.volume), 8)
                 found = True
@@ -407,6 +413,7 @@ class OrderDesk:
             each = self._reopen(frame)
             if each.intent.key in state.orders:
                 each.after, each.ticket, each.answered, each.filled = state.orders[each.intent.key]
+                each.noted = each.ticket != 0
 
     def _replay(self, record: Record) -> None:
         if record.kind == ITEM:
@@ -420,6 +427,7 @@ class OrderDesk:
             each = self._open.get(key.decode())
             if each is not None:
                 each.ticket, each.answered, each.after = int(ticket), answered == b"1", int(after)
+                each.noted = each.ticket != 0
         else:
             self._reopen(record.payload)
 
