@@ -124,7 +124,7 @@ STEP = st.tuples(
 def test_each_key_is_executed_at_most_once_and_each_lot_told_once(
     tmp_path_factory: Any, steps: list[Any], writes: dict[int, bool], hedging: bool
 ) -> None:
-    # A terminal may not know what came of an order; that it says no to one that it filled is more than anybody can take.
+    # A terminal may not know what came of an order. One that says no to an order which it filled cannot be helped.
     faults = tuple(
         Fault(at + 1, kind, UNCERTAIN[code % 5] if kind == "misanswer" else code, comment, looks)
         for at, (kind, code, comment, looks, _, _) in enumerate(steps)
