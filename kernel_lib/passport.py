@@ -236,8 +236,8 @@ def for_reading(passport: Passport) -> dict[str, Any]:
     }
     plain = msgspec.to_builtins(msgspec.structs.replace(passport, models={}))
     wanted = (
-        "name", "author", "source", "params", "features", "on", "sizing", "channels", "limits", "costs", "evidence",
-        "environment", "created_ns",
+        "name", "author", "source", "params", "features", "on", "sizing", "channels", "account", "limits", "costs",
+        "evidence", "environment", "created_ns",
     )  # fmt: skip
     return {"symbol": passport.instrument.symbol, "models": models, **{name: plain[name] for name in wanted}}
 

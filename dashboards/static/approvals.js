@@ -154,6 +154,7 @@ function render({ el }) {
           ...line("Author", p.author), ...line("Trades", `${p.symbol}, decides on each ${p.on === "tick" ? "tick" : `${p.on} bar`}`),
           ...line("Parameters", pairs(p.params)), ...line("Features", p.features.join("\n")),
           ...line("Reads from outside", p.channels.join(", ")), ...line("Models", pairs(p.models)), ...line("Size", p.sizing),
+          ...line("Account", `${p.account.hedging ? "hedging" : "netting"}, ${money(p.account.deposit)} ${p.account.currency}, leverage ${p.account.leverage}`),
           ...line("Limits it asks for", pairs(p.limits)), ...line("Costs assumed", pairs(p.costs)),
           ...line("Evidence, by its author", pairs(own_words(p.evidence))), ...line("Researched with", pairs(p.environment))),
         h("h3", { text: "Source" }), h("pre", { tabindex: "0", text: p.source }),

@@ -16,19 +16,22 @@ _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--symbol", default="EURUSD", show_default=True, help="What it trades.")
 @click.option("--set", "settings", multiple=True, metavar="PARAM=VALUE", help="Change a parameter; repeat for more.")
 @click.option("--max-lots", default=1.0, show_default=True, type=POSITIVE, help="Largest net position it asks for.")
+@click.option("--hedging", is_flag=True, help="For a hedging account; else for a netting one.")
 @_user
 @_json
 def promote(
-    strategy: str, symbol: str, settings: tuple[str, ...], max_lots: float, user: str | None, as_json: bool
-) -> None:
+    strategy: str, symbol: str, settings: tuple[str, ...], max_lots: float, hedging: bool, user: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Submit STRATEGY (a reference strategy's name, or path.py:name) for somebody else's approval."""
     from kernel_lib.market.instrument import instrument
-    from kernel_lib.trading.account import RiskLimits
+    from kernel_lib.trading.account import AccountConfig, RiskLimits
 
     chosen = choose_strategy(strategy).with_params(**parse_settings(settings))
     client = connect(user)
     limits = RiskLimits(max_lots=max_lots)
-    passport_hash = client.promote(chosen, instrument=instrument(symbol), limits=limits)
+    account = AccountConfig(hedging=hedging)
+    passport_hash = client.promote(chosen, instrument=instrument(symbol), account=account, limits=limits)
     if as_json:
         echo_json({"hash": passport_hash, "name": chosen.name})
     else:

@@ -46,6 +46,9 @@ print("submitted as", passport_hash[:12])
 client.strategies().head()
 
 # %% [markdown]
+# It is for a netting account, as the simulated terminal has one; `account=AccountConfig(hedging=True)` promotes it for
+# a hedging one. Orders for the other kind are refused at the terminal.
+#
 # Now an admin of the tenant approves it (`tickhub approve HASH --user admin`). You cannot approve your own:
 
 # %%

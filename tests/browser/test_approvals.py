@@ -19,8 +19,9 @@ EVIL = "<img src=x onerror=\"document.title='owned'\">"
 PASSPORT = {
     "hash": HASH, "name": "fade", "author": "quant", "source": "def fade(x, position, p):\n    return 1.0\n",
     "symbol": "EURUSD", "on": "tick", "params": {"window": 20}, "features": ["up = rsi(14)"], "channels": [],
-    "models": {}, "sizing": "FixedLots(0.1)", "limits": {"max_lots": 1.0}, "costs": {"latency_ms": 40},
-    "environment": {"numpy": "2"},
+    "models": {}, "sizing": "FixedLots(0.1)",
+    "account": {"hedging": True, "deposit": 25000.0, "currency": "EUR", "leverage": 30.0},
+    "limits": {"max_lots": 1.0}, "costs": {"latency_ms": 40}, "environment": {"numpy": "2"},
 }  # fmt: skip
 TRIALS = {"hypothesis": "fade", "n_trials": 1204, "n_runs": 1310, "n_on_instrument": 4801}
 LOOK = {
@@ -113,6 +114,7 @@ def test_findings_are_read_before_what_the_author_says(approver: Approver, shoot
     assert "Sharpe ratio 1 to 2, 100 to 299 trades in 73 days; look 3 at EURUSD" in said
     assert "On 2 days of them somebody here saw the live stream" in said
     assert "3,000 ticks" in said
+    assert "hedging, 25,000.00 EUR, leverage 30" in approver.page.inner_text(".detail")
     text = approver.page.inner_text(".detail")
     assert text.index("What the platform found") < text.index("Evidence, by its author") < text.index("def fade")
     shoot("approvals-good")
