@@ -19,10 +19,11 @@ from kernel_lib.errors import BadData
 from kernel_lib.wire import OrderIntent, Report, decode, encode
 from mt5_feed.lane import Lane
 from mt5_feed.order_answer import Meaning, meaning_of
+from mt5_feed.order_memory import OrderMemory
 from mt5_feed.order_request import build_request
 from mt5_feed.order_search import OpenOrder, is_trade, key_of, own_deals, own_order
 from mt5_feed.server_time import server_ms_to_utc_ns, utc_ns_to_server_ms
-from mt5_feed.spool import ITEM, Record, SpoolConfig
+from mt5_feed.spool import Record, SpoolConfig
 from mt5_feed.terminal import Terminal
 
 __all__ = ["OrderDesk", "OrderDeskConfig"]
@@ -30,7 +31,7 @@ __all__ = ["OrderDesk", "OrderDeskConfig"]
 _DONE = 10009
 _ENTRY_IN = 0
 _ENDED = {2: "cancelled", 5: "rejected", 6: "expired"}
-_KEPT = 20_000
+_SEEN = 20_000
 _TWO_DAYS_MS = 2 * 86_400_000
 _OWED_S = 30.0
 log = structlog.get_logger("agent.orders")
@@ -50,16 +51,6 @@ class OrderDeskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     requotes: int = 2
     reconcile_s: float = 5.0
-
-
-class _State(msgspec.Struct, frozen=True):
-    known: list[str]
-    open: list[bytes]
-    last_deal: int
-    keys: dict[int, str]
-    orders: dict[str, tuple[int, int, bool, float]] = {}
-    """Of the open ones: newest deal before it, ticket, whether it was answered, lots filled."""
-    told: list[int] = []
 
 
 class OrderDesk:
@@ -91,24 +82,20 @@ class OrderDesk:
         self._monotonic_s = monotonic_s
         self._login = login
         self._trouble = trouble
-        self._known: dict[str, None] = {}
-        self._open: dict[str, OpenOrder] = {}
-        self._keys: dict[int, str] = {}
-        self._told: dict[int, None] = {}
         self._seen: set[int] = set()
-        self._last_deal: int | None = None
         self._connected_s: float | None = None
-        self.lane = Lane("reports", folder, self._state, spool)
-        self.lane.recover(self._restore, self._replay)
+        self._kept = OrderMemory(monotonic_s)
+        self.lane = Lane("reports", folder, self._kept.state, spool)
+        self.lane.recover(self._kept.restore, self._kept.replay)
 
     @property
     def n_open(self) -> int:
         """Orders whose outcome is not known yet."""
-        return len(self._open)
+        return len(self._kept.open)
 
     def receive(self, intent: OrderIntent) -> None:
         """Execute one intent, unless its key is known."""
-        if intent.key in self._known:
+        if intent.key in self._kept.known:
             log.info("key_known", key=intent.key)
             return
         reason = self._objection(intent)
@@ -119,8 +106,8 @@ class OrderDesk:
             return
         # On disk before it leaves: after a crash we know that it may have been sent.
         self.lane.note(encode(intent))
-        self._remember(intent.key)
-        each = self._open[intent.key] = OpenOrder(intent, self._monotonic_s(), self._last_deal or 0)
+        self._kept.remember(intent.key)
+        each = self._kept.open[intent.key] = OpenOrder(intent, self._monotonic_s(), self._kept.last_deal or 0)
         if intent.again and self._trace(each):
             self._report(intent, "unknown", reason="it was handed over before, and the broker has a trace of it")
         else:
@@ -132,20 +119,20 @@ class OrderDesk:
         if deals is None or not self._begun(deals):
             self._connected_s = None
             return
-        assert self._last_deal is not None
+        assert self._kept.last_deal is not None
         if not self._seen:
-            self._seen = {int(each.ticket) for each in deals if each.ticket <= self._last_deal}
-        if self._open:
+            self._seen = {int(each.ticket) for each in deals if each.ticket <= self._kept.last_deal}
+        if self._kept.open:
             self._look_at_connection()
-            for each in list(self._open.values()):
+            for each in list(self._kept.open.values()):
                 self._settle(each, deals)
         for deal in sorted(deals, key=lambda each: int(each.ticket)):
             # Not by number alone: a deal may show later than one with a higher number.
             if deal.ticket not in self._seen:
                 self._take_up(deal)
                 self._seen.add(int(deal.ticket))
-                self._last_deal = max(self._last_deal, int(deal.ticket))
-        if len(self._seen) > _KEPT:
+                self._kept.last_deal = max(self._kept.last_deal, int(deal.ticket))
+        if len(self._seen) > _SEEN:
             self._seen.intersection_update(int(each.ticket) for each in deals)
 
     def message(self, number: int, record: Record) -> Report:
@@ -156,12 +143,12 @@ class OrderDesk:
 
     def _begun(self, deals: tuple[Any, ...] | None = None) -> bool:
         """Know the newest deal of before our time, once: what comes after it is looked at."""
-        if self._last_deal is None:
+        if self._kept.last_deal is None:
             deals = self._recent_deals() if deals is None else deals
             if deals is None:
                 return False
-            self._last_deal = max((int(each.ticket) for each in deals), default=0)
-            self.lane.note(b"deal %d" % self._last_deal)
+            self._kept.last_deal = max((int(each.ticket) for each in deals), default=0)
+            self.lane.note(b"deal %d" % self._kept.last_deal)
         return True
 
     def _objection(self, intent: OrderIntent) -> str:
@@ -215,7 +202,7 @@ class OrderDesk:
         if meaning is Meaning.DONE and each.ticket:
             deals = self._terminal.history_deals_get(ticket=each.ticket) or ()
             if self._fill_from(each, deals, code) and not each.left:
-                del self._open[intent.key]
+                del self._kept.open[intent.key]
                 return
         if not each.noted:
             self._note(each)
@@ -225,9 +212,11 @@ class OrderDesk:
 
     def _settle(self, each: OpenOrder, deals: tuple[Any, ...]) -> None:
         intent = each.intent
-        self._fill_from(each, own_deals(each, (one for one in deals if one.ticket not in self._told), self._known))
+        self._fill_from(
+            each, own_deals(each, (one for one in deals if one.ticket not in self._kept.told), self._kept.known)
+        )
         if not each.left:
-            del self._open[intent.key]
+            del self._kept.open[intent.key]
             return
         waited_s = self._monotonic_s() - each.since_s
         working = self._terminal.orders_get()
@@ -296,7 +285,7 @@ class OrderDesk:
     def _fill_from(self, each: OpenOrder, deals: Iterable[Any], retcode: int = _DONE) -> bool:
         found = False
         for deal in deals:
-            if deal.ticket not in self._told:
+            if deal.ticket not in self._kept.told:
                 each.ticket = each.ticket or int(deal.order)
                 each.answered = True
                 if not each.noted and float(deal.volume) < each.left:
@@ -308,12 +297,12 @@ class OrderDesk:
 
     def _take_up(self, deal: Any) -> None:
         """Report a deal that no order of ours is waiting for: stops, a person, or one of ours given up too early."""
-        if deal.ticket in self._told or not is_trade(deal):
+        if deal.ticket in self._kept.told or not is_trade(deal):
             return
         key = key_of(deal.comment)
         if deal.entry != _ENTRY_IN:
             self._report_closed(deal)
-        elif key in self._known:
+        elif key in self._kept.known:
             log.error("late_fill", key=key, deal=int(deal.ticket), lots=float(deal.volume))
             side = 1 if deal.type == self._terminal.ORDER_TYPE_BUY else -1
             late = OrderIntent(
@@ -324,7 +313,7 @@ class OrderDesk:
 
     def _report_filled(self, intent: OrderIntent, deal: Any, retcode: int) -> None:
         self._append(self._of_deal("filled", deal, intent.key, intent.magic, retcode=retcode))
-        _keep(self._keys, int(deal.position_id), intent.key)
+        self._kept.opened(int(deal.position_id), intent.key)
 
     def _report_closed(self, deal: Any) -> None:
         key, magic = self._opened_by(deal)
@@ -333,7 +322,7 @@ class OrderDesk:
 
     def _opened_by(self, deal: Any) -> tuple[str, int]:
         """Whose position a deal closed: a person who closes one of ours leaves neither key nor magic number."""
-        key = self._keys.get(int(deal.position_id), "")
+        key = self._kept.keys.get(int(deal.position_id), "")
         if key and deal.magic:
             return key, int(deal.magic)
         for opened in self._terminal.history_deals_get(position=int(deal.position_id)) or ():
@@ -353,7 +342,7 @@ class OrderDesk:
 
     def _finish(self, intent: OrderIntent, *, retcode: int = 0, reason: str) -> None:
         self._report(intent, "rejected", retcode=retcode, reason=reason)
-        self._open.pop(intent.key, None)
+        self._kept.open.pop(intent.key, None)
 
     def _report(self, intent: OrderIntent, kind: str, *, retcode: int = 0, reason: str) -> None:
         lots = intent.lots if math.isfinite(intent.lots) else 0.0  # a report must be one that the bridge takes
@@ -364,14 +353,14 @@ class OrderDesk:
                 reason=reason[:200],
             )
         )  # fmt: skip
-        self._remember(intent.key)
+        self._kept.remember(intent.key)
 
     def _append(self, report: Report) -> None:
         self.lane.append(encode(report), sync=True)
         log.info("report", kind=report.kind, key=report.key, symbol=report.symbol, lots=report.lots,
                  price=report.price, retcode=report.retcode, reason=report.reason)  # fmt: skip
         if report.deal:
-            _keep(self._told, report.deal, None)
+            self._kept.tell(report.deal)
 
     def _recent_deals(self) -> tuple[Any, ...] | None:
         return self._terminal.history_deals_get(*self._range())
@@ -389,77 +378,7 @@ class OrderDesk:
 
         return int(server_ms_to_utc_ns(np.array([server_ms], dtype=np.int64), self._zone)[0])
 
-    def _remember(self, key: str) -> None:
-        _keep(self._known, key, None)
-
-    def _state(self) -> bytes:
-        last_deal = -1 if self._last_deal is None else self._last_deal
-        opened = self._open.values()
-        return msgspec.msgpack.encode(
-            _State(
-                list(self._known), [encode(each.intent) for each in opened], last_deal, self._keys,
-                {each.intent.key: (each.after, each.ticket, each.answered, each.filled) for each in opened},
-                list(self._told),
-            )
-        )  # fmt: skip
-
-    def _restore(self, kept: bytes) -> None:
-        state = msgspec.msgpack.decode(kept, type=_State)
-        self._known = dict.fromkeys(state.known)
-        self._keys = state.keys
-        self._told = dict.fromkeys(state.told)
-        self._last_deal = None if state.last_deal < 0 else state.last_deal
-        for frame in state.open:
-            each = self._reopen(frame)
-            if each.intent.key in state.orders:
-                each.after, each.ticket, each.answered, each.filled = state.orders[each.intent.key]
-                each.noted = each.ticket != 0
-
-    def _replay(self, record: Record) -> None:
-        if record.kind == ITEM:
-            report = decode(record.payload)
-            assert isinstance(report, Report)
-            self._replay_report(report)
-        elif record.payload.startswith(b"deal "):
-            self._last_deal = int(record.payload[5:])
-        elif record.payload.startswith(b"order "):
-            ticket, answered, after, key = record.payload[6:].split(b" ", 3)
-            each = self._open.get(key.decode())
-            if each is not None:
-                each.ticket, each.answered, each.after = int(ticket), answered == b"1", int(after)
-                each.noted = each.ticket != 0
-        else:
-            self._reopen(record.payload)
-
-    def _replay_report(self, report: Report) -> None:
-        if report.deal:
-            _keep(self._told, report.deal, None)
-        if report.kind == "closed":
-            self._last_deal = max(self._last_deal or 0, report.deal)
-            return
-        self._remember(report.key)
-        each = self._open.get(report.key)
-        if report.kind == "filled":
-            _keep(self._keys, report.position, report.key)
-            if each is not None:
-                each.filled = round(each.filled + report.lots, 8)
-        if report.kind == "rejected" or (each is not None and not each.left):
-            self._open.pop(report.key, None)
-
-    def _reopen(self, frame: bytes) -> OpenOrder:
-        intent = decode(frame)
-        assert isinstance(intent, OrderIntent)
-        self._remember(intent.key)
-        each = self._open[intent.key] = OpenOrder(intent, self._monotonic_s(), self._last_deal or 0)
-        return each
-
 
 def _end_of(each: OpenOrder, did: str) -> str:
     ended = f"the broker {did} it"
     return f"{ended}; {each.filled:g} of {each.intent.lots:g} lots were filled" if each.filled else ended
-
-
-def _keep(kept: dict[Any, Any], key: Any, named: Any) -> None:
-    kept[key] = named
-    while len(kept) > _KEPT:
-        del kept[next(iter(kept))]
