@@ -9,10 +9,11 @@ import numpy.typing as npt
 from live_engine import strategy_wire as wire
 from live_engine.strategy_line import NOWHERE
 
-__all__ = ["WORDS", "Heard", "Question", "Told"]
+__all__ = ["HEARD", "WORDS", "Heard", "Question", "Told"]
 
 #: One TICK frame in words of eight bytes.
 WORDS = wire.TICK_FRAME.size // 8
+HEARD = np.dtype([("frames", "<i8"), ("room", "<i8"), ("count", "<i8")])
 _FIRST_ROOM = 64
 
 
@@ -39,20 +40,21 @@ class Heard:
 
     Attributes
     ----------
-    frames : array of int64, shape (room, WORDS)
-        A TICK or TELL frame a row; those from ``count[0]`` on are free. Compiled code adds to them too
-        (:mod:`live_engine.turn`).
-    count : array of int64, shape (1,)
+    numbers : array
+        One :data:`HEARD` record: where the frames are, a TICK or TELL frame in each :data:`WORDS` words, how many there
+        is room for, and how many there are. Compiled code adds to them (:mod:`live_engine.turn`) and looks here each
+        time: the frames move.
     """
 
     def __init__(self, heard: Iterable[Question | Told] = ()) -> None:
-        self.frames: npt.NDArray[np.int64] = np.empty((_FIRST_ROOM, WORDS), np.int64)
-        self.count: npt.NDArray[np.int64] = np.zeros(1, np.int64)
+        self.numbers: npt.NDArray[np.void] = np.zeros(1, HEARD)
+        self._frames: npt.NDArray[np.int64] = np.empty((0, WORDS), np.int64)
+        self._hold(_FIRST_ROOM)
         for each in heard:
             self.add(each)
 
     def __len__(self) -> int:
-        return int(self.count[0])
+        return int(self.numbers["count"][0])
 
     def add(self, heard: Question | Told) -> None:
         """Add one."""
@@ -62,20 +64,18 @@ class Heard:
             frame = wire.TELL_FRAME.pack(wire.TELL, heard.slot, 0, 0, *heard[1:])
         self.make_room()
         words = np.frombuffer(frame, np.int64)
-        self.frames[len(self), : len(words)] = words
-        self.count[0] += 1
+        self._frames[len(self), : len(words)] = words
+        self.numbers["count"] += 1
 
     def make_room(self) -> None:
-        """Have room for one more; the frames may be elsewhere then."""
-        if len(self) == len(self.frames):
-            wider = np.empty((2 * len(self.frames), WORDS), np.int64)
-            wider[: len(self.frames)] = self.frames
-            self.frames = wider
+        """Have room for one more."""
+        if len(self) == len(self._frames):
+            self._hold(2 * len(self._frames))
 
     def clear(self) -> None:
         """Forget all."""
-        self.count[0] = 0
-        self.frames = np.empty((_FIRST_ROOM, WORDS), np.int64)
+        self.numbers["count"] = 0
+        self._hold(_FIRST_ROOM)
 
     def again(self, epoch: int, seq: int) -> Iterator[tuple[bytes, int]]:
         """Give each frame for another process, and the number of the question that it asks, 0 where it is none.
@@ -87,7 +87,7 @@ class Heard:
         seq : int
             Questions are numbered from the next one on.
         """
-        for row in self.frames[: len(self)]:
+        for row in self._frames[: len(self)]:
             frame = bytearray(row.tobytes())
             kind, slot, _, _ = wire.HEADER.unpack_from(frame)
             if kind == wire.TELL:
@@ -98,3 +98,9 @@ class Heard:
             wire.HEADER.pack_into(frame, 0, kind, slot, epoch, seq)
             frame[wire.HEADER.size] = NOWHERE
             yield bytes(frame), seq
+
+    def _hold(self, room: int) -> None:
+        frames = np.empty((room, WORDS), np.int64)
+        frames[: len(self)] = self._frames[: len(self)]
+        self._frames = frames
+        self.numbers["frames"], self.numbers["room"] = frames.ctypes.data, room

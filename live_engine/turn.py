@@ -22,14 +22,14 @@ from kernel_lib.trading.terms import MAX_POINTS, terms_in_range
 from live_engine import entries
 from live_engine import strategy_wire as wire
 from live_engine.draft import Draft, lay
-from live_engine.heard import WORDS, Heard
+from live_engine.heard import HEARD, WORDS, Heard
 from live_engine.proposers import Quote
 from live_engine.segment import HEAD_BYTES
 from live_engine.strategy_line import LONGEST_FRAME, Line
 
-__all__ = ["Seat", "Table", "compiled"]
+__all__ = ["Seat", "Table", "compiled", "is_plain"]
 
-_SEAT = np.dtype([(name, "<i8") for name in ("slot", "asked", "paper", "heard", "n_heard", "room")] + ADDRESSES)
+_SEAT = np.dtype([(name, "<i8") for name in ("slot", "asked", "paper", "heard")] + ADDRESSES)
 _NUMBERS = np.dtype(
     [(name, "<i8") for name in ("source", "sink", "epoch", "frame", "answers", "received", "length", "sent", "laid")]
 )
@@ -81,6 +81,7 @@ class Table:
         self._rows = np.zeros(len(seats), _SEAT)
         for row, seat in zip(self._rows, seats, strict=True):
             row["slot"], row["asked"], row["paper"] = seat.slot, seat.asked, seat.paper
+            row["heard"] = seat.heard.numbers.ctypes.data
             for name, number in addresses_of(seat.arrays).items():
                 row[name] = number
         self._answers = np.zeros(self.n_asked, entries.PROPOSAL)
@@ -92,7 +93,6 @@ class Table:
             ("answers", self._answers.ctypes.data),
         ):  # fmt: skip
             self._numbers[name] = number
-        self._look_up_heard()
         self._run = compiled()
 
     def turn(self, quote: Quote, seq: int, processor: int) -> int:
@@ -118,7 +118,6 @@ class Table:
         if done == _FULL:
             for seat in self._seats:
                 seat.heard.make_room()
-            self._look_up_heard()
             done = self._run(self._rows, self._numbers, self._answers, self._draft.numbers, *quote, seq, processor)
             if done == _FULL:
                 raise Broken("rows of a book must be drained after each event; the record is full")
@@ -142,11 +141,6 @@ class Table:
     def frame_bytes(self) -> int:
         """How long the frame is that the last turn stopped at; 0 where none came."""
         return max(0, int(self._numbers["length"][0]))
-
-    def _look_up_heard(self) -> None:
-        for row, seat in zip(self._rows, self._seats, strict=True):
-            row["heard"], row["n_heard"] = seat.heard.frames.ctypes.data, seat.heard.count.ctypes.data
-            row["room"] = len(seat.heard.frames)
 
 
 _njit: Any = njit
@@ -172,7 +166,8 @@ def _send_all(  # type: ignore[no-untyped-def]
         _on_tick(arrays_at(seat), time_ns, bid, ask, paper_age_ns if seat.paper else age_ns)
         if seat.asked:
             # Where the next that it heard belongs; it counts when it is answered.
-            frame = seat.heard + 8 * WORDS * array_at(seat.n_heard, 1, _WORD)[0]
+            heard = array_at(seat.heard, 1, HEARD)[0]
+            frame = heard.frames + 8 * WORDS * heard.count
             words, floats = array_at(frame, WORDS, _WORD), array_at(frame, WORDS, _FLOAT)
             words[0] = _TICK + (seat.slot << 16) + (now.epoch << 32)
             words[1] = seq + asked
@@ -188,9 +183,9 @@ def _send_all(  # type: ignore[no-untyped-def]
 
 
 @_njit(nogil=True, _nrt=False)
-def _plain(target, units, stop, take, status):  # type: ignore[no-untyped-def]
+def is_plain(target, units, stop, take, status):  # type: ignore[no-untyped-def]
     """Say whether :func:`~live_engine.strategy_wire.checked_proposal` would take it; a bad target is not plain."""
-    if status > _DECIDED or not -1.0 <= target <= 1.0 or abs(units) > _MOST_UNITS:
+    if status > _DECIDED or not -1.0 <= target <= 1.0 or not -_MOST_UNITS <= units <= _MOST_UNITS:
         return False
     if status == _DECIDED and 0 <= stop <= _MOST_POINTS and 0 <= take <= _MOST_POINTS:
         return True
@@ -205,7 +200,8 @@ def _turn(  # type: ignore[no-untyped-def]
     for i in range(len(seats)):
         seat = seats[i]
         rows_left = seat.n_rows - arrays_at(seat).book[0].n_out
-        if array_at(seat.n_heard, 1, _WORD)[0] >= seat.room or rows_left < MAX_ROWS_PER_EVENT:
+        heard = array_at(seat.heard, 1, HEARD)[0]
+        if heard.count >= heard.room or rows_left < MAX_ROWS_PER_EVENT:
             return _FULL
     now.length = now.laid = 0
     now.sent = _send_all(seats, numbers, time_ns, bid, ask, age_ns, paper_age_ns, seq, processor)
@@ -226,9 +222,9 @@ def _turn(  # type: ignore[no-untyped-def]
             status = words[6]
             if status != _HOLD:
                 target, units, stop, take = floats[2], words[3], words[4], words[5]
-                if not _plain(target, units, stop, take, status):
+                if not is_plain(target, units, stop, take, status):
                     return i
-            array_at(seat.n_heard, 1, _WORD)[0] += 1
+            array_at(seat.heard, 1, HEARD)[0].count += 1
             answer = answers[asked]
             answer.slot = seat.slot
             answer.status = status

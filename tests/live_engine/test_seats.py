@@ -1,5 +1,7 @@
 """Seats in compiled code give what seats in Python give, and what is not plain is put out while the others go on."""
 
+import itertools
+import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -7,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernel_lib.errors import Broken
+from kernel_lib.errors import Broken, StrategyFault
 from kernel_lib.market.tick import Ticks, make_ticks
 from kernel_lib.strategies import breakout, ma_cross
 from kernel_lib.strategy import Strategy, load_strategy
+from kernel_lib.trading.record import Status
+from kernel_lib.trading.terms import order_status
 from live_engine import entries
 from live_engine.draft import Draft
 from live_engine.heard import Heard, Question, Told
@@ -18,6 +22,8 @@ from live_engine.proposers import AskedSeats, Fault, Quote, Seats
 from live_engine.slot import Slot
 from live_engine.strategy_line import Line
 from live_engine.strategy_process import StrategyHost
+from live_engine.strategy_wire import PROPOSAL, PROPOSAL_FRAME, checked_proposal
+from live_engine.turn import is_plain
 from tests.live_engine.desk_kit import approved_bundle
 from tests.live_engine.strategy_kit import FORGED, FORGES, HEAD, STEADY, plain, start_host
 
@@ -214,6 +220,65 @@ def test_what_the_draft_has_no_room_for_is_left_to_the_desk(hosts: Callable[[], 
             answers.append(given.tobytes())
         found.append((slots[0].book.snapshot(), answers))
     assert found[0] == found[1]
+
+
+def test_snapshots_and_values_from_outside_come_between_ticks_in_any_number(
+    hosts: Callable[[], StrategyHost], ticks: Ticks
+) -> None:
+    """What was heard moves in memory, and starts again with every snapshot."""
+    source = HEAD + (
+        "@strategy(on='tick', features={'slow': f.ema(9), 'news': f.outside('news')})\n"
+        "def told(x, position, p):\n    return 0.5 if x.mid > x.slow + x.news else -0.5\n"
+    )
+    found = []
+    for make in MAKES.values():
+        slots, host, rows = seated(load_strategy(source, "told"), steady()), hosts(), b""
+        for slot in slots:
+            assert host.add(slot.number, slot.load_message()) is None
+        seats = make(host, slots, Draft(0))
+        for number, quote in enumerate(quotes_of(ticks)):
+            for step in range(number % 5):
+                host.tell(Told(1, 0, 1e-5 * (step - number % 3)))
+            if number % 97 == 50:
+                assert isinstance(host.snapshot(1), bytes)
+            seats.turn(quote)
+            rows += slots[0].book.drain_bytes() + slots[1].book.drain_bytes()
+        held = host.slots[1].heard
+        host.slots[2].heard.clear()
+        found.append((rows, len(held), [said[16:] for said, _ in held.again(1, 0)], host.snapshot(1)))
+    assert found[0][0] == found[1][0]
+    assert found[0][1:] == found[1][1:]
+    assert found[0][1] > 64
+
+
+def test_compiled_code_takes_of_a_hostile_frame_what_python_takes() -> None:
+    most = 2**63 - 1
+    numbers = [0, 1, -1, 10**8, 10**8 + 1, 10**9, 10**9 + 1, -(10**9), -(10**9) - 1, 1 << 31, 1 << 32, most, -most - 1]
+    targets = [0.0, 1.0, -1.0, 1.0000001, math.nan, math.inf, -math.inf, 1e308]
+    statuses = [
+        1,
+        2,
+        3,
+        -1,
+        -4,
+        -5,
+        -(5 + (9 << 29)),
+        order_status(1, 110_000, 0),
+        order_status(3, 10**8, 10**8),
+        most,
+        -most - 1,
+    ]
+    n_taken = 0
+    for case in itertools.product(targets, numbers, numbers, numbers, statuses):
+        try:
+            taken = checked_proposal(PROPOSAL_FRAME.pack(PROPOSAL, 1, 1, 1, *case), 1, 1, 1).status != int(
+                Status.BAD_TARGET
+            )
+        except StrategyFault:
+            taken = False
+        assert is_plain(*case) == taken, case
+        n_taken += taken
+    assert n_taken > 100
 
 
 def test_rows_that_nobody_drains_are_not_written_over(hosts: Callable[[], StrategyHost], ticks: Ticks) -> None:
