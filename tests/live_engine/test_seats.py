@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import signal
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -279,6 +280,27 @@ def test_compiled_code_takes_of_a_hostile_frame_what_python_takes() -> None:
         assert is_plain(*case) == taken, case
         n_taken += taken
     assert n_taken > 100
+
+
+def test_a_signal_in_the_middle_of_a_tick_changes_nothing(hosts: Callable[[], StrategyHost], ticks: Ticks) -> None:
+    quotes = quotes_of(ticks)
+    expected = run("compiled", hosts(), seated(steady(), steady(1e-5)), quotes)
+    slow = HEAD + (
+        "@strategy(features={'slow': f.ema(3)}, params={'edge': 0.0})\n"
+        "def steady(x, position, p):\n    held = open\n    time.sleep(0.002)\n"
+        "    return 1.0 if x.mid >= x.slow + p.edge else -1.0\n"
+    )
+    slots = seated(load_strategy(slow, "steady"), steady(1e-5))
+    rung: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        found = run("compiled", hosts(), slots, quotes)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert found == expected
+    assert len(rung) > 100
 
 
 def test_rows_that_nobody_drains_are_not_written_over(hosts: Callable[[], StrategyHost], ticks: Ticks) -> None:
