@@ -149,6 +149,8 @@ class Books:
                 continue
             event = broker_event(message, slot.passport, slot.magic)
             if event is not None:
+                if message.kind == "rejected":
+                    slot.refusal = f"rejected: {message.reason or message.retcode}"
                 slot.book.on_broker(event)
                 self._emit(slot)
             elif message.kind == "unknown":
@@ -242,4 +244,4 @@ class Books:
         if slot.book.has_rows:
             rows = slot.book.drain_bytes()
             self.given(slot, rows)
-            slot.count_trades(rows)
+            slot.note(rows)

@@ -24,6 +24,7 @@ __all__ = [
     "order_id_of",
     "order_key",
     "orders_in",
+    "refusal_in",
     "trades_opened",
 ]
 
@@ -37,12 +38,12 @@ _KINDS = {
 }
 #: One EVENT record, read without numpy, which takes a microsecond for each field by its name.
 _ROW = struct.Struct("<" + "".join({"<i8": "q", "<i2": "h", "<f8": "d"}[EVENT[name].str] for name in EVENT.names or ()))
-_KIND, _ENTRY, _ORDER_ID, _SIDE, _UNITS, _POSITION, _STOP, _TAKE = (
+_KIND, _REASON, _ENTRY, _ORDER_ID, _SIDE, _UNITS, _POSITION, _STOP, _TAKE = (
     (EVENT.names or ()).index(name)
-    for name in ("kind", "entry", "order_id", "side", "units", "position_id", "stop_points", "take_points")
+    for name in ("kind", "reason", "entry", "order_id", "side", "units", "position_id", "stop_points", "take_points")
 )
 _KIND_AT: int = EVENT.fields["kind"][1] if EVENT.fields else 0  # its low byte, and kinds are below 256
-_ORDER, _FILL, _OUT = int(Kind.ORDER), int(Kind.FILL), int(Entry.OUT)
+_ORDER, _FILL, _DENIED, _OUT = int(Kind.ORDER), int(Kind.FILL), int(Kind.DENIED), int(Entry.OUT)
 _REASONS = {"sl": Reason.STOP_LOSS, "tp": Reason.TAKE_PROFIT, "so": Reason.STOP_OUT}
 
 
@@ -129,6 +130,12 @@ def orders_in(rows: bytes) -> bool:
 def trades_opened(rows: bytes) -> int:
     """Count the fills among a book's rows that opened a position, or turned one."""
     return sum(1 for row in _ROW.iter_unpack(rows) if row[_KIND] == _FILL and row[_ENTRY] != _OUT)
+
+
+def refusal_in(rows: bytes) -> str:
+    """Say why the last order was denied among a book's rows; nothing where none was."""
+    denied = [row[_REASON] for row in _ROW.iter_unpack(rows) if row[_KIND] == _DENIED]
+    return f"denied: {Reason(denied[-1]).name.lower().replace('_', ' ')}" if denied else ""
 
 
 def broker_event(report: Report, passport: Passport, magic: int) -> npt.NDArray[np.void] | None:

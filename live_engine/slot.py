@@ -10,7 +10,7 @@ from kernel_lib.passport import Approval, Approved, Passport
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import State
 from kernel_lib.wire import AccountState, Report
-from live_engine.broker import Intents, magic_of, never_sent, order_key, trades_opened
+from live_engine.broker import Intents, magic_of, never_sent, order_key, refusal_in, trades_opened
 from live_engine.entries import SlotSnapshot
 from live_engine.heard import Question, Told
 from live_engine.state import OrderState, PositionState, StrategyState
@@ -31,6 +31,8 @@ class Slot:
         Paused because the tenant's trades of the day are used up, and resumed when the day turns.
     trades_day, trades : int
         The book's day of the last trade that was opened, and how many were on it.
+    refusal : str
+        Why the last order was denied or rejected, since the process started.
     since : list of Question and Told
         Ticks, views and values from outside since the proposer's last snapshot, for rebuilding it.
     """
@@ -51,7 +53,7 @@ class Slot:
         self.since: list[Question | Told] = []
         self.faulted = False
         self.withdrawn = self.held = False
-        self.reason = ""
+        self.reason = self.refusal = ""
         self.trades_day, self.trades = -1, 0
 
     @property
@@ -98,7 +100,7 @@ class Slot:
             balance=book.money(n["balance_minor"]), profit=book.money(n["equity_minor"] - n["deposit_minor"]),
             profit_today=book.money(n["equity_minor"] - n["day_start_minor"]), ticks=n["n_ticks"],
             decisions=n["n_decisions"], orders=n["n_orders"], fills=n["n_fills"], denied=n["n_denied"],
-            rejected=n["n_rejected"],
+            rejected=n["n_rejected"], refusal=self.refusal,
         )  # fmt: skip
 
     def positions(self) -> list[PositionState]:
@@ -121,8 +123,9 @@ class Slot:
             )  # fmt: skip
         return found
 
-    def count_trades(self, rows: bytes) -> None:
-        """Add the trades that rows of the book opened to those of its day."""
+    def note(self, rows: bytes) -> None:
+        """Add the trades that rows of the book opened to those of its day; keep why an order was denied."""
+        self.refusal = refusal_in(rows) or self.refusal
         n_opened = trades_opened(rows)
         if n_opened:
             day = self._day()

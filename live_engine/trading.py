@@ -31,6 +31,7 @@ from live_engine.state import DeskState
 
 __all__ = ["Desk", "DeskConfig", "Proposers"]
 
+_SHORT_HASH = 6
 _STAGES = ("agent_to_bridge", "bridge_to_desk", "decision", "agent_to_decision", "tick_to_order")
 _log = logging.getLogger("tickhub.desk")
 
@@ -172,11 +173,23 @@ class Desk:
             self.books.on_outside(inbound)
 
     def control(self, control: Control, *, by: str, reason: str, strategy: str = "") -> list[str]:
-        """Pause, resume or kill one strategy (by name or hash) or all; give the names it reached."""
-        chosen = [each for each in self.slots.values() if strategy in ("", each.hash, each.passport.name)]
+        """Pause, resume or kill one strategy or all; give the names it reached.
+
+        Parameters
+        ----------
+        strategy : str
+            A name, a hash or at least its first six characters; empty for all.
+        """
+        chosen = [
+            each
+            for each in self.slots.values()
+            if strategy in ("", each.hash, each.passport.name)
+            or (len(strategy) >= _SHORT_HASH and each.hash.startswith(strategy))
+        ]
         # A withdrawn strategy goes flat, whatever is resumed.
         reached = [each for each in chosen if not (each.withdrawn and control is Control.RESUME)]
         self._control(control, reached, everything=not strategy, by=by, reason=reason)
+        keep_to_tier(self, self.daily_trades)  # nobody resumes beyond what the tenant's tier allows
         return [each.passport.name for each in reached]
 
     def hold(self, slots: list[Slot], reason: str, *, release: bool = False) -> None:

@@ -56,7 +56,7 @@ function render({ el }) {
       if (!cell.firstChild) cell.append(h("span"), h("small"));
       cls(cell.firstChild, `tag ${s.state}`);
       set(cell.firstChild, s.state);
-      set(cell.lastChild, s.reason.replace(/:\s*$/, ""));
+      set(cell.lastChild, s.reason.replace(/:\s*$/, "") || (s.refusal ? `last order ${s.refusal}` : ""));
     } },
     column("Lots", "num", (s) => (s.lots ? `${side(s.lots)} ${lots(Math.abs(s.lots))}` : "Flat"), (s) => (s.lots ? "" : "dim")),
     column("Today", "num", (s) => signed(s.profit_today), (s) => tone(s.profit_today)),

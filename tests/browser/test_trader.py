@@ -125,6 +125,21 @@ def test_a_reason_that_nobody_gave_leaves_no_colon(desk: Desk) -> None:
     assert desk.page.inner_text("td.state small") == "pause by trader"
 
 
+def test_an_active_strategy_says_why_its_last_order_was_refused(desk: Desk) -> None:
+    active = STRATEGY | {
+        "state": "active",
+        "paused": False,
+        "reason": "",
+        "refusal": "rejected: No money",
+        "rejected": 3,
+    }
+    desk.say({"type": "desk", "desk": DESK | {"strategies": [active]}, "ticks": []})
+    desk.page.clock.run_for(1_000)
+    desk.page.wait_for_selector("td.state >> text=active")
+    assert desk.cells("Strategies", "State") == ["active\nlast order rejected: No money"]
+    assert desk.cells("Strategies", "Denied") == ["3"]
+
+
 def test_a_strategy_that_stays_paused_is_not_said_to_trade_again(desk: Desk) -> None:
     desk.page.click("td.does button")
     desk.page.click("dialog[open] button[type=submit]")

@@ -8,8 +8,8 @@ import pytest
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.strategies import ma_cross
 from kernel_lib.trading.account import AccountConfig
-from kernel_lib.trading.record import EVENT, Kind
-from live_engine.broker import Intents, order_id_of, order_key
+from kernel_lib.trading.record import EVENT, Kind, Reason
+from live_engine.broker import Intents, order_id_of, order_key, refusal_in
 from tests.live_engine.desk_kit import approved_bundle
 
 _MAGIC = 0x1234_5678
@@ -52,6 +52,14 @@ def test_stops_are_the_nearest_float_to_the_quoted_price(digits: int) -> None:
 def test_no_stop_is_no_price() -> None:
     intent = _intents().of(_order(units=1), 0)[0]
     assert (intent.stop_loss, intent.take_profit) == (0.0, 0.0)
+
+
+def test_the_last_denial_is_said_in_words() -> None:
+    spread, rate = (
+        _order(kind=int(Kind.DENIED), reason=int(each)) for each in (Reason.MAX_SPREAD, Reason.MESSAGE_RATE)
+    )
+    assert refusal_in(_order() + spread + rate + _order()) == "denied: message rate"
+    assert refusal_in(_order()) == ""
 
 
 def test_only_orders_become_intents_in_their_order() -> None:

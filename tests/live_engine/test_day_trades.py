@@ -50,6 +50,25 @@ def test_entries_end_with_the_days_trades_and_positions_are_managed_on(
     assert opened(tmp_path) == 3
 
 
+def test_a_person_who_resumes_gets_no_trade_beyond_the_tier(ticks: Ticks, quick: Any, tmp_path: Path) -> None:
+    desk = limited(tmp_path, 3)
+    desk.reload(desk_bundle(quick), {})
+    blocks = blocks_of(ticks, [200] * 30)
+    for number in range(1, len(blocks) + 1):
+        feed(desk, blocks[:number])
+        if opened(tmp_path) >= 3:
+            assert desk.control(Control.RESUME, by="tom", reason="go on") == [quick.name]
+            (said,) = desk.state().strategies
+            assert (said.state, "3 trades a day" in said.reason) == ("paused", True)
+    desk.close()
+    whole = opened(tmp_path)
+    calm = limited(tmp_path / "calm", 3)
+    calm.reload(desk_bundle(quick), {})
+    feed(calm, blocks)
+    calm.close()
+    assert whole == opened(tmp_path / "calm")
+
+
 def test_trades_of_all_strategies_count_together(ticks: Ticks, quick: Any, tmp_path: Path) -> None:
     desk = limited(tmp_path, 5)
     desk.reload(desk_bundle(quick) | desk_bundle(rsi_reversion), {})

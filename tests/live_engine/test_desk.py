@@ -192,6 +192,15 @@ def test_a_strategy_that_never_answers_is_paused_with_a_reason_and_stays_so(
     crash(third)
 
 
+def test_a_strategy_is_named_by_the_first_characters_of_its_hash(ticks: Ticks, quick: Any, tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    desk.reload(desk_bundle(quick), {})
+    (held,) = desk.slots.values()
+    assert desk.control(Control.PAUSE, by="tom", reason="odd", strategy=held.hash[:5]) == []
+    assert desk.control(Control.PAUSE, by="tom", reason="odd", strategy=held.hash[:6]) == [quick.name]
+    crash(desk)
+
+
 def test_a_strategy_that_raises_gives_the_same_rows_as_in_the_backtest(ticks: Ticks, tmp_path: Path) -> None:
     source = (
         "from kernel_lib import features as f\nfrom kernel_lib.strategy import strategy\n"
