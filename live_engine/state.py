@@ -48,8 +48,9 @@ class TickState(msgspec.Struct, frozen=True, kw_only=True):
 class StrategyState(msgspec.Struct, frozen=True, kw_only=True):
     """One strategy; ``state`` is ``active``, ``paused`` (only reduces), ``killed`` or ``withdrawn`` (goes flat).
 
-    ``reason`` says in words why it is not active, ``refusal`` why the last order was denied or rejected. ``profit`` is closed and floating since it started,
-    ``profit_today`` since the broker's midnight, both in ``currency``, the account's.
+    ``reason`` says in words why it is not active, ``refusal`` why its last order was denied or rejected. ``profit`` is
+    closed and floating since it started, ``profit_today`` since the broker's midnight; both are in ``currency``, the
+    account's.
     """
 
     name: str
