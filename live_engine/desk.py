@@ -6,6 +6,7 @@ desk. Logs go to standard error as JSON. The hot loop is one thread and waits fo
 """
 
 import contextlib
+import faulthandler
 import gc
 import hashlib
 import json
@@ -247,6 +248,7 @@ def _say(answers: IO[str], message: dict[str, Any]) -> None:
 def main(tenant: str, trusted: bool, snapshot_ticks: int) -> None:
     """Run one tenant's desk; started by live_engine.supervise."""
     set_up_logs(program="desk", tenant=tenant)
+    faulthandler.enable()  # a fault in compiled code says where it was, in the engine's log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     home = Home.from_environ()
     try:
