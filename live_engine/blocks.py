@@ -10,11 +10,12 @@ from kernel_lib.wire import TickBlock, decode_published
 from live_engine.entries import Inbound, Snapshot
 from live_engine.proposers import Quote
 
-__all__ = ["OpenBlock", "TickCounts", "open_block"]
+__all__ = ["OpenBlock", "Sources", "TickCounts", "open_block"]
 
 #: One TICK record; three times as quick as an array for a block of a few.
 _TICK = struct.Struct("<qdd")
 _INFINITE = math.inf
+_SILENT_NS = 60 * 10**9
 
 
 class OpenBlock(msgspec.Struct):
@@ -26,12 +27,15 @@ class OpenBlock(msgspec.Struct):
         Time in nanoseconds, bid and ask of each.
     done : int
         So many of them went through.
+    stands : bool
+        Its agent's quotes of the symbol stand for those who name no agent, see :class:`Sources`.
     """
 
     block: TickBlock
     ticks: list[tuple[int, float, float]]
     inbound: Inbound
     done: int = 0
+    stands: bool = True
 
     def quote(self, index: int) -> Quote:
         """Give a tick with its two ages.
@@ -65,6 +69,24 @@ def open_block(inbound: Inbound) -> OpenBlock:
         if not 0.0 < bid <= ask < _INFINITE:
             raise BadData(f"ticks of the bus must be validated, one was not: bid {bid}, ask {ask}")
     return OpenBlock(block, ticks, inbound)
+
+
+class Sources:
+    """Whose quotes of a symbol stand where several agents send it: the first one's, for as long as it is heard.
+
+    Two brokers' quotes in turn are no market: a strategy on paper would trade the difference.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[str, tuple[str, int]] = {}
+
+    def take(self, block: TickBlock, received_ns: int) -> bool:
+        """Say whether this block's quotes stand."""
+        agent, heard_ns = self.held.get(block.symbol, (block.agent, 0))
+        if agent != block.agent and received_ns - heard_ns <= _SILENT_NS:
+            return False
+        self.held[block.symbol] = block.agent, received_ns
+        return True
 
 
 class TickCounts:

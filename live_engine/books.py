@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from kernel_lib.errors import BadData
 from kernel_lib.trading.record import Control, State, Status
 from kernel_lib.wire import OutsideValue, Report, TickBlock, decode
-from live_engine.blocks import OpenBlock, TickCounts, open_block
+from live_engine.blocks import OpenBlock, Sources, TickCounts, open_block
 from live_engine.broker import broker_event, order_id_of
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, StartedEntry
 from live_engine.heard import Question, Told
@@ -22,7 +22,7 @@ Given = Callable[[Slot, bytes], None]
 
 
 class Party:
-    """Whom a symbol's ticks concern; made anew when one comes, goes, fails or starts afresh.
+    """Whom an agent's ticks of a symbol concern; made anew when one comes, goes, fails or starts afresh.
 
     Attributes
     ----------
@@ -67,12 +67,13 @@ class Books:
         self.control = Control.RESUME
         self.control_reason = ""
         self.counts = TickCounts()
+        self.sources = Sources()
         self.last_ticks: dict[str, tuple[int, float, float]] = {}
         self.open: OpenBlock | None = None
         self.given: Given = lambda slot, rows: None
         self.told: Callable[[Told], None] = lambda told: None
         self._report_seqs: dict[str, int] = {}
-        self._of_symbol: dict[str, Party] = {}
+        self._parties: dict[tuple[str, str, bool], Party] = {}
         self._warn = warn
 
     def restore(self, kept: Snapshot) -> None:
@@ -81,8 +82,9 @@ class Books:
         self.control, self.control_reason = Control(kept.control), kept.control_reason
         self.outside_id, self.outside = kept.outside_id, dict(kept.outside)
         self.counts.restore(kept)
+        self.sources.held = dict(kept.sources)
         self.slots = {each.slot: Slot.restored(each) for each in kept.slots}
-        self._of_symbol.clear()
+        self._parties.clear()
 
     def snapshot(self, seq: int) -> Snapshot:
         """Give the state after record ``seq``, between two blocks."""
@@ -92,7 +94,7 @@ class Books:
             control=int(self.control), control_reason=self.control_reason,
             slots=[slot.snapshot() for slot in self.slots.values()], n_ticks=counts.ticks, n_blocks=counts.blocks,
             n_lost=counts.lost, n_doubled=counts.doubled, next_seqs=counts.next_seqs, outside_id=self.outside_id,
-            outside=self.outside,
+            outside=self.outside, sources=self.sources.held,
         )  # fmt: skip
 
     def begin_block(self, inbound: Inbound) -> TickBlock | None:
@@ -107,6 +109,7 @@ class Books:
             self.open = None
             return None
         block = self.open.block
+        self.open.stands = self.sources.take(block, inbound.received_ns)
         if said := self.counts.add_block(block, len(self.open.ticks)):
             self._warn(said)
         return block
@@ -116,10 +119,12 @@ class Books:
         opened = self.open
         assert opened is not None
         opened.done = index + 1
-        symbol = opened.block.symbol
-        self.last_ticks[symbol] = _, bid, ask = opened.ticks[index]
+        block, stands = opened.block, opened.stands
+        _, bid, ask = tick = opened.ticks[index]
+        if stands:
+            self.last_ticks[block.symbol] = tick
         self.counts.ticks += 1
-        party = self._of_symbol.get(symbol) or self._concerned(symbol)
+        party = self._parties.get((block.symbol, block.agent, stands)) or self._party(block.symbol, block.agent, stands)
         for slot, channel in party.listeners:
             if slot.running:
                 self.told(Told(slot.number, channel, (bid + ask) * 0.5))
@@ -129,7 +134,7 @@ class Books:
             slot = self.slots[number]
             slot.faulted = True
             slot.reason = slot.reason or Status(fault.status).name.lower().replace("_", " ")
-            self._of_symbol.clear()
+            self._parties.clear()
         for slot in party.slots:
             self._emit(slot)
         return True
@@ -181,7 +186,7 @@ class Books:
                 slot.reason = ""
                 if slot.faulted:
                     slot.faulted, slot.proposer, slot.since = False, b"", self._known(slot)
-                    self._of_symbol.clear()
+                    self._parties.clear()
                     restarted.append(slot)
             elif not slot.faulted:
                 slot.reason = said
@@ -197,7 +202,7 @@ class Books:
         slot = Slot(entry.slot, entry.bundle, entry.approval)
         self.slots[slot.number] = slot
         slot.since = self._known(slot)
-        self._of_symbol.clear()
+        self._parties.clear()
         if self.control is not Control.RESUME:
             slot.book.control(self.control, slot.approval.at_ns)
             slot.reason = self.control_reason
@@ -208,7 +213,7 @@ class Books:
         """Take a strategy off: it goes flat and is not asked any more."""
         slot = self.slots[number]
         slot.withdrawn = True
-        self._of_symbol.clear()
+        self._parties.clear()
         slot.reason = "approval withdrawn; goes flat"
         slot.book.control(Control.KILL, int(slot.book.numbers["time_ns"]) or slot.approval.at_ns)
         self._emit(slot)
@@ -217,7 +222,7 @@ class Books:
         """Put a strategy out; one that failed outside a tick has its book paused from here on."""
         slot = self.slots[abs(entry.slot)]
         slot.faulted, slot.reason = True, entry.reason
-        self._of_symbol.clear()
+        self._parties.clear()
         if entry.slot < 0 and slot.book.state is State.ACTIVE:
             slot.book.control(Control.PAUSE, int(slot.book.numbers["time_ns"]) or slot.approval.at_ns)
             self._emit(slot)
@@ -230,14 +235,20 @@ class Books:
             if channel in self.outside
         ]
 
-    def _concerned(self, symbol: str) -> Party:
-        traders = [slot for slot in self.slots.values() if slot.passport.instrument.symbol == symbol]
+    def _party(self, symbol: str, agent: str, stands: bool) -> Party:
+        # Who trades an agent's account sees that broker's quotes and no other's.
+        traders = [
+            slot
+            for slot in self.slots.values()
+            if slot.passport.instrument.symbol == symbol
+            and (slot.approval.agent == agent if slot.approval.agent else stands)
+        ]
         readers = [
             (slot, slot.passport.channels.index(symbol))
             for slot in self.slots.values()
-            if symbol in slot.passport.channels
+            if stands and symbol in slot.passport.channels
         ]
-        self._of_symbol[symbol] = party = Party(traders, readers)
+        self._parties[symbol, agent, stands] = party = Party(traders, readers)
         return party
 
     def _emit(self, slot: Slot) -> None:

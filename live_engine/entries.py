@@ -146,6 +146,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     next_seqs: dict[str, int]
     outside_id: str = ""
     outside: dict[str, float] = {}
+    sources: dict[str, tuple[str, int]] = {}
 
 
 def pack_inbound(inbound: Inbound) -> bytes:

@@ -233,8 +233,11 @@ class Desk:
                 else:
                     slot.proposer, slot.since = state, []
         self.journal.wait_durable(self.journal.last_seq)
-        entries.write_snapshot(self._snapshot_path, self.books.snapshot(self.journal.last_seq))
         self._snapshot_at = self.books.counts.ticks
+        try:
+            entries.write_snapshot(self._snapshot_path, self.books.snapshot(self.journal.last_seq))
+        except OSError as error:  # the journal has all of it: recovery begins at the snapshot before, and takes longer
+            self.warn(f"a snapshot needs room beside the journal, it found none: {error}; make room on the disk")
 
     def close(self) -> None:
         """Stop cleanly: snapshot, then close."""

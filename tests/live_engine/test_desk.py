@@ -19,7 +19,7 @@ from kernel_lib.market.tick import Ticks
 from kernel_lib.strategies import ma_cross
 from kernel_lib.strategy import load_strategy
 from kernel_lib.trading.record import Control, Kind, Status
-from kernel_lib.wire import AccountState, BrokerPosition, OrderIntent, OutsideValue, Report, encode
+from kernel_lib.wire import AccountState, BrokerPosition, OrderIntent, OutsideValue, Report, encode, tick_block
 from live_engine import entries
 from live_engine.heard import Question
 from live_engine.journal import JournalConfig
@@ -190,6 +190,57 @@ def test_a_strategy_that_never_answers_is_paused_with_a_reason_and_stays_so(
     third = open_desk(tmp_path)
     assert third.slots[1].book.snapshot() == final
     crash(third)
+
+
+def sent_by(agent: str, first: int, ticks: Ticks, received_s: int) -> tuple[str, bytes]:
+    newest_ns = int(ticks["time_ns"][-1])
+    block = tick_block(agent, "EURUSD", first, ticks, terminal_ns=newest_ns, read_ns=newest_ns)
+    return f"{received_s}-0", encode(block)
+
+
+def test_two_agents_with_one_symbol_are_two_markets(ticks: Ticks, quick: Any, tmp_path: Path) -> None:
+    seconds = [0]
+    clock = {"clock": lambda: 1_549_000_000_000_000_000 + seconds[0] * 10**9}
+    desk = open_desk(tmp_path, [], **clock)
+    desk.reload(desk_bundle(quick) | desk_bundle(ma_cross.with_params(fast=11, slow=40), mode="mt5"), {})
+    paper, real = sorted(desk.slots.values(), key=lambda slot: not slot.paper)
+    assert (paper.approval.agent, real.approval.agent) == ("", "pc1")
+    for number, (agent, expected) in enumerate(
+        [("pc2", (100, 0)), ("pc1", (100, 100)), ("pc2", (200, 100)), ("pc1", (200, 200))], 1
+    ):
+        seconds[0] = number
+        part = ticks[(number - 1) * 100 : number * 100]
+        desk.on_block(*sent_by(agent, 1 + 100 * ((number - 1) // 2), part, number))
+        assert (paper.book.numbers["n_ticks"], real.book.numbers["n_ticks"]) == expected
+    shown = desk.state().ticks[0].time_ns
+    assert shown == int(ticks["time_ns"][299])
+    desk.snapshot()
+    crash(desk)
+    again = open_desk(tmp_path, [], **clock)
+    seconds[0] = 63  # a minute after pc2 was last heard
+    again.on_block(*sent_by("pc1", 201, ticks[400:500], 63))
+    seconds[0] = 64
+    again.on_block(*sent_by("pc1", 301, ticks[500:600], 64))
+    paper, real = sorted(again.slots.values(), key=lambda slot: not slot.paper)
+    assert (paper.book.numbers["n_ticks"], real.book.numbers["n_ticks"]) == (300, 400)
+    assert again.state().counts["lost"] == 0
+    crash(again)
+
+
+def test_a_snapshot_without_room_is_told_and_the_journal_is_enough(ticks: Ticks, quick: Any, tmp_path: Path) -> None:
+    blocks = blocks_of(ticks, [25] * 400)
+    desk = open_desk(tmp_path)
+    desk.reload(desk_bundle(quick), {})
+    feed(desk, blocks[:100])
+    (tmp_path / "snapshot.draft").mkdir()  # what a full disk does: the draft cannot be written
+    desk.snapshot()
+    assert "needs room beside the journal" in desk.state().warnings[-1]
+    feed(desk, blocks)
+    crash(desk)
+    again = open_desk(tmp_path)
+    assert again.slots[1].book.snapshot() == desk.slots[1].book.snapshot()
+    crash(again)
+    assert journaled_rows(tmp_path).tobytes() == replay(quick, ticks).events.tobytes()
 
 
 def test_a_strategy_is_named_by_the_first_characters_of_its_hash(ticks: Ticks, quick: Any, tmp_path: Path) -> None:
