@@ -198,6 +198,7 @@ function render({ el }) {
   async function decide(p, verb, body, done) {
     if (busy) return;
     busy = true;
+    toastUp(`${p.name}: the engine is told\u2026`, false, 60000);
     try {
       const answer = await ask(`strategies/${p.hash}/${verb}`, body);
       const said = `${p.name} is ${done}; ${answer.engine_told ? "the engine knows" : "the engine takes it in when it is up"}.`;
@@ -213,12 +214,12 @@ function render({ el }) {
   }
 
   let toastTimer = 0;
-  function toastUp(words, bad = false) {
+  function toastUp(words, bad = false, lastsMs = bad ? 12000 : 6000) {
     set(toast, words);
     cls(toast, `toast ${bad ? "bad" : "good"}`);
     toast.hidden = false;
     clearTimeout(toastTimer);
-    toastTimer = setTimeout(() => { toast.hidden = true; }, bad ? 12000 : 6000);
+    toastTimer = setTimeout(() => { toast.hidden = true; }, lastsMs);
   }
 
   list.update([]);

@@ -14,6 +14,9 @@ __all__ = ["DeskControl", "EngineControl"]
 
 _LIFETIME_S = 30
 _TIMEOUT_S = 5.0
+#: A command is obeyed between two ticks, and a desk that takes a strategy in compiles it first: longer than the engine
+#: itself waits for its desk, so that what was done late is not told as not done.
+_COMMAND_S = 45.0
 
 
 class DeskControl(Protocol):
@@ -40,14 +43,14 @@ class EngineControl:
 
     async def state(self, tenant: str, user: str) -> dict[str, Any]:
         """Give the desk's state."""
-        return await self._call("GET", f"/desks/{tenant}", tenant, user, None)
+        return await self._call("GET", f"/desks/{tenant}", tenant, user, None, _TIMEOUT_S)
 
     async def command(self, tenant: str, user: str, verb: str, details: dict[str, Any]) -> dict[str, Any]:
         """Send ``pause``, ``resume``, ``kill`` or ``reload``."""
-        return await self._call("POST", f"/desks/{tenant}/{verb}", tenant, user, {"by": user, **details})
+        return await self._call("POST", f"/desks/{tenant}/{verb}", tenant, user, {"by": user, **details}, _COMMAND_S)
 
     async def _call(
-        self, method: str, path: str, tenant: str, user: str, body: dict[str, Any] | None
+        self, method: str, path: str, tenant: str, user: str, body: dict[str, Any] | None, patience_s: float
     ) -> dict[str, Any]:
         token = issue_token(
             self._key, subject=user, tenant=tenant, audience="control", now_s=int(time.time()), lifetime_s=_LIFETIME_S
@@ -55,7 +58,7 @@ class EngineControl:
         request = HTTPRequest(
             self._url + path, method=method, body=None if body is None else json.dumps(body), follow_redirects=False,
             headers={"Authorization": f"Bearer {token.reveal()}", "Content-Type": "application/json"},
-            connect_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S,
+            connect_timeout=_TIMEOUT_S, request_timeout=patience_s,
         )  # fmt: skip
         try:
             response = await AsyncHTTPClient().fetch(request, raise_error=False)

@@ -1,5 +1,6 @@
 """The api lets each role do its part, keeps maker and checker apart, and leaves a trail."""
 
+import asyncio
 import json
 import math
 import time
@@ -284,6 +285,34 @@ async def test_the_engine_is_called_with_a_short_token_for_one_tenant(tmp_path: 
     with pytest.raises(Refused, match="the desk is down") as refused:
         await control.command("demo", "ann", "kill", {})
     assert refused.value.code == "desk_down"
+    server.stop()
+    await server.close_all_connections()
+
+
+class _LateEngine(web.RequestHandler):
+    async def get(self, tenant: str) -> None:
+        await asyncio.sleep(0.5)
+        self.finish({"ok": True})
+
+    async def post(self, tenant: str, verb: str) -> None:
+        await self.get(tenant)
+
+
+async def test_a_command_that_is_obeyed_late_is_not_told_as_not_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desk that takes a strategy in compiles it before it answers."""
+    monkeypatch.setattr("hub.services.desk._TIMEOUT_S", 0.1)
+    home = Home(tmp_path / "home").create()
+    create_keys(home)
+    server = web.Application([("/desks/([^/]+)", _LateEngine), ("/desks/([^/]+)/(.+)", _LateEngine)]).listen(
+        0, "127.0.0.1"
+    )
+    port = next(iter(server._sockets.values())).getsockname()[1]
+    control = EngineControl(f"http://127.0.0.1:{port}", read_private_key(home))
+    assert await control.command("demo", "ann", "reload", {}) == {"ok": True}
+    with pytest.raises(Refused, match="it did not"):
+        await control.state("demo", "ann")
     server.stop()
     await server.close_all_connections()
 
