@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from benchmarks.approved import AGENT, TENANT, approve
 from benchmarks.market import walk
 from benchmarks.result import Figure, Outcome
+from kernel_lib.cli.doctor import idle
 from kernel_lib.market.tick import Ticks
 from kernel_lib.sandbox import capabilities
 from kernel_lib.strategies import ma_cross
@@ -42,7 +43,11 @@ def measure(quick: bool) -> Outcome:
     where = "sandboxed" if capabilities().isolates else "not sandboxed on this machine"
     medians = ", ".join(f"{np.median(each):.0f}" for each in desks)
     outcome = Outcome(
-        notes=[f"{len(free):,} and {len(synced):,} orders, strategies {where}", f"medians of the desks, us: {medians}"]
+        notes=[
+            f"{len(free):,} and {len(synced):,} orders, strategies {where}",
+            f"medians of the desks, us: {medians}",
+            f"idle processor, between two ticks: {idle().found}",
+        ]
     )
     for name, samples, share, goal in (
         ("tick to order, median", free, 50, 60.0),
