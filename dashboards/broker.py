@@ -26,6 +26,8 @@ from kernel_lib.errors import Transient
 __all__ = ["Api", "broker_routes"]
 
 _TIMEOUT_S = 8.0
+#: Longer than the api waits for the engine: what was done late is not told as not done.
+_COMMAND_S = 50.0
 _MAX_BODY = 4096
 
 
@@ -36,7 +38,7 @@ class Api:
         self._clients = {
             name: httpx.AsyncClient(
                 transport=httpx.AsyncHTTPTransport(uds=str(socket), retries=1),
-                base_url=f"http://{name}/services/{name}", timeout=_TIMEOUT_S, trust_env=False,
+                base_url=f"http://{name}/services/{name}", trust_env=False,
             )
             for name, socket in (("api", settings.api_socket), ("data", settings.data_socket))
         }  # fmt: skip
@@ -52,8 +54,11 @@ class Api:
             The service does not answer.
         """
         headers = {"Authorization": f"token {viewer.token.reveal()}"}
+        patience_s = _TIMEOUT_S if method == "GET" else _COMMAND_S
         try:
-            answer = await self._clients[service].request(method, path, content=body, headers=headers)
+            answer = await self._clients[service].request(
+                method, path, content=body, headers=headers, timeout=patience_s
+            )
             return answer.status_code, answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise Transient(f"the service {service} must answer, it did not ({type(error).__name__})") from None

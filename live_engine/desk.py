@@ -181,6 +181,8 @@ class DeskProcess:
             elif action != "state":
                 raise Refused("no_such_command", f"a desk knows state, reload, pause, resume, kill; it was {action!r}")
         except (Refused, BadData, Misconfigured) as error:
+            if action == "reload":  # nobody waits for its answer
+                self.desk.warn(f"the approvals could not be read again: {error}")
             return {"ok": False, "code": getattr(error, "code", "refused"), "message": str(error)}
         return {"ok": True, "state": msgspec.to_builtins(self.desk.state())}
 

@@ -97,6 +97,12 @@ class DeskChild:
         except (ConnectionError, BrokenPipeError):
             raise Transient(f"the desk of {self.tenant!r} died before it answered: {self.last_error}") from None
 
+    def tell(self, command: dict[str, Any]) -> None:
+        """Send a command whose answer nobody waits for; a desk that is not there reads what there is when it starts."""
+        process = self._process
+        if process is not None and process.returncode is None and process.stdin is not None:
+            process.stdin.write((json.dumps(command) + "\n").encode())
+
     async def stop(self) -> None:
         """End it: it keeps a snapshot and closes its journal; killed when it does not."""
         self._stopping = True

@@ -7,7 +7,8 @@ of this platform for the audience ``control``. A token's tenant limits it to tha
     GET  /status                    every desk's process and state
     GET  /desks/TENANT              one desk's state, see live_engine/state.py
     POST /desks/TENANT/pause        {"reason": ..., "by": ..., "strategy": name or hash, optional}
-    POST /desks/TENANT/{resume,kill,reload}
+    POST /desks/TENANT/{resume,kill}
+    POST /desks/TENANT/reload       the approvals have changed; answered before the desk has done it
 
 Tenants with something in ``HOME/engine/approved`` or a journal get a desk. A desk that dies is started again, later
 each time. Desks end when this process does.
@@ -168,7 +169,12 @@ class _Desk(_Control):
             "strategy": str(body.get("strategy") or ""),
         }  # fmt: skip
         _log.info("control", extra={"tenant": tenant, "subject": claims.subject, **command})
-        answer = await self.engine.desk(tenant).ask(command)
+        desk = self.engine.desk(tenant)
+        if action == "reload":  # a strategy is compiled as it is taken in: seconds, and nobody has to wait for them
+            desk.tell(command)
+            self.finish({"ok": True})
+            return
+        answer = await desk.ask(command)
         if not answer.get("ok"):
             raise Refused(str(answer.get("code")), str(answer.get("message")))
         self.finish(answer)

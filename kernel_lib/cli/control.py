@@ -12,6 +12,9 @@ from kernel_lib.keys import issue_token, read_private_key
 __all__ = ["ask_engine"]
 
 _LIFETIME_S = 60
+_TIMEOUT_S = 10.0
+#: Longer than the engine waits for its desk: what was done late is not told as not done.
+_COMMAND_S = 45.0
 
 
 def ask_engine(
@@ -30,7 +33,8 @@ def ask_engine(
         read_private_key(home), subject="operator", tenant=tenant, audience="control", now_s=int(time.time()),
         lifetime_s=_LIFETIME_S,
     )  # fmt: skip
-    connection = http.client.HTTPConnection("127.0.0.1", ports.control, timeout=10)
+    patience_s = _TIMEOUT_S if method == "GET" else _COMMAND_S
+    connection = http.client.HTTPConnection("127.0.0.1", ports.control, timeout=patience_s)
     try:
         headers = {"Authorization": f"Bearer {token.reveal()}", "Content-Type": "application/json"}
         connection.request(method, path, None if body is None else json.dumps(body), headers)

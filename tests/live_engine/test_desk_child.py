@@ -25,6 +25,15 @@ import json, time
 print(json.dumps({"ready": True}), flush=True)
 time.sleep(600)
 """
+COUNTS = """
+import json, sys
+print(json.dumps({"ready": True}), flush=True)
+heard = []
+for line in sys.stdin:
+    asked = json.loads(line)
+    heard.append(asked["do"])
+    print(json.dumps({"id": asked.get("id"), "ok": True, "heard": heard}), flush=True)
+"""
 LEAVES_A_CHILD = """
 import os, subprocess, sys, json
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(8)"])
@@ -81,6 +90,17 @@ async def test_a_desk_that_cannot_be_started_is_tried_again_with_a_reason() -> N
     await restarted(desk, 2)
     assert "could not be started" in desk.last_error
     await desk.stop()
+
+
+async def test_what_is_told_is_obeyed_before_what_is_asked_next_and_nobody_waits_for_it() -> None:
+    desk = child(COUNTS)
+    desk.tell({"do": "reload"})  # nobody is there yet, and whoever comes reads what there is
+    desk.start()
+    assert (await desk.ask({"do": "state"}))["heard"] == ["state"]
+    desk.tell({"do": "reload"})
+    assert (await desk.ask({"do": "state"}))["heard"] == ["state", "reload", "state"]
+    await desk.stop()
+    desk.tell({"do": "reload"})
 
 
 async def test_a_question_without_an_answer_leaves_nothing_behind() -> None:

@@ -188,7 +188,8 @@ def test_pause_and_kill_survive_restarts_and_withdrawal_takes_a_strategy_off(eng
     assert (state["state"], state["strategies"][0]["state"]) == ("killed", "killed")
     assert engine.call("POST", f"/desks/{tenant}/resume", {})["state"]["strategies"][0]["state"] == "active"
     withdraw_approved(engine.home, tenant, passport_hash)
-    assert engine.call("POST", f"/desks/{tenant}/reload")["state"]["strategies"][0]["state"] == "withdrawn"
+    assert engine.call("POST", f"/desks/{tenant}/reload") == {"ok": True}
+    assert engine.call("GET", f"/desks/{tenant}")["state"]["strategies"][0]["state"] == "withdrawn"
 
 
 def test_tampered_bundles_are_named_and_not_run(engine: RunningEngine) -> None:
