@@ -30,6 +30,7 @@ from kernel_lib.tiers import TIERS
 from kernel_lib.trading.record import Control
 from kernel_lib.wire import AccountState, OrderIntent, Report, Streams, decode, encode
 from live_engine.agreement import Agreement
+from live_engine.awake import Awake
 from live_engine.lock import hold_lock
 from live_engine.logs import set_up_logs
 from live_engine.outbox import Outbox
@@ -53,11 +54,14 @@ _CONTROLS = {"pause": Control.PAUSE, "resume": Control.RESUME, "kill": Control.K
 class DeskProcess:
     """The shell around :class:`~live_engine.trading.Desk`: bus, commands, state."""
 
-    def __init__(self, home: Home, tenant: str, live: RedisLive, *, trusted: bool, config: DeskConfig) -> None:
+    def __init__(
+        self, home: Home, tenant: str, live: RedisLive, *, trusted: bool, config: DeskConfig, awake: Awake | None
+    ) -> None:
         self.home = home
         self.tenant = tenant
         self.streams = Streams(tenant)
         self._live = live
+        self._awake = awake
         self._key = read_public_key(home)
         self._commands: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         directory = home / "engine" / "desks" / tenant
@@ -123,6 +127,8 @@ class DeskProcess:
             desk.on_block(entry_id, raw)
             if not self._commands.empty():  # a kill does not wait for a backlog
                 break
+        if self._awake is not None:
+            self._awake.look(ticked=self.streams.ticks in found and self.desk.trades_at_broker)
         self._publish()
 
     def _look_at_account(self, raw: bytes) -> None:
@@ -247,7 +253,8 @@ def _say(answers: IO[str], message: dict[str, Any]) -> None:
 @click.option("--tenant", required=True, help="Whose desk.")
 @click.option("--trusted", is_flag=True, help="Run strategies unisolated where this machine cannot isolate.")
 @click.option("--snapshot-ticks", default=20_000, show_default=True, help="Ticks between snapshots.")
-def main(tenant: str, trusted: bool, snapshot_ticks: int) -> None:
+@click.option("--let-sleep", is_flag=True, help="Idle processors may sleep, though an order is late then.")
+def main(tenant: str, trusted: bool, snapshot_ticks: int, let_sleep: bool) -> None:
     """Run one tenant's desk; started by live_engine.supervise."""
     set_up_logs(program="desk", tenant=tenant)
     faulthandler.enable()  # a fault in compiled code says where it was, in the engine's log
@@ -255,7 +262,10 @@ def main(tenant: str, trusted: bool, snapshot_ticks: int) -> None:
     home = Home.from_environ()
     try:
         live = RedisLive(StoreUrls.from_environ(home, os.environ).live)
-        process = DeskProcess(home, tenant, live, trusted=trusted, config=DeskConfig(snapshot_ticks=snapshot_ticks))
+        process = DeskProcess(
+            home, tenant, live, trusted=trusted, config=DeskConfig(snapshot_ticks=snapshot_ticks),
+            awake=None if let_sleep else Awake(),
+        )  # fmt: skip
         signal.signal(signal.SIGTERM, lambda *_: process.stop())
         process.run(sys.stdin, sys.stdout)
     except TickhubError as error:

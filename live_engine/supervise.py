@@ -137,7 +137,7 @@ class _Status(_Control):
     async def get(self) -> None:
         self.claims("*")
         desks = {}
-        for tenant, desk in self.engine.desks.items():
+        for tenant, desk in list(self.engine.desks.items()):  # another may come while one is asked
             described: dict[str, Any] = {
                 "condition": desk.condition, "starts": desk.starts, "pid": desk.pid, "last_error": desk.last_error,
             }  # fmt: skip
@@ -220,14 +220,19 @@ async def _serve(engine: Engine, port: int) -> None:
 @click.option("--port", type=int, default=None, help="Control port; default TICKHUB_CONTROL_PORT or 8007. 0: any free.")
 @click.option("--trusted", is_flag=True, help="All tenants trust each other: run unisolated where it must be.")
 @click.option("--snapshot-ticks", default=20_000, show_default=True, help="Ticks between a desk's snapshots.")
-def main(port: int | None, trusted: bool, snapshot_ticks: int) -> None:
+@click.option(
+    "--awake/--let-sleep", default=True, show_default=True, envvar="TICKHUB_AWAKE",
+    help="Idle processors look for work while a strategy trades at a broker, so that its orders are not late.",
+)  # fmt: skip
+def main(port: int | None, trusted: bool, snapshot_ticks: int, awake: bool) -> None:
     """Run the live engine."""
     set_up_logs(program="engine")
     home = Home.from_environ()
     argv = [sys.executable, "-m", "live_engine.desk", "--snapshot-ticks", str(snapshot_ticks)]
     try:
         home.create()
-        engine = Engine(home, desk_argv=[*argv, "--trusted"] if trusted else argv)
+        flags = [*(["--trusted"] if trusted else []), *([] if awake else ["--let-sleep"])]
+        engine = Engine(home, desk_argv=[*argv, *flags])
         asyncio.run(_serve(engine, Ports.from_environ(os.environ).control if port is None else port))
     except TickhubError as error:
         sys.exit(f"{type(error).__name__}: {error}")

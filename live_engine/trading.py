@@ -126,6 +126,11 @@ class Desk:
         """The last entry of the report stream that was taken."""
         return self.books.report_id
 
+    @property
+    def trades_at_broker(self) -> bool:
+        """Whether a strategy may send real orders."""
+        return any(slot.running and not slot.paper for slot in self.slots.values())
+
     def on_block(self, entry_id: str, raw: bytes) -> None:
         """Take one message of the tick stream."""
         self._received_at = time.perf_counter_ns()

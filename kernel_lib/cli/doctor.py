@@ -16,9 +16,10 @@ from kernel_lib.config import Home, Ports, default_home
 __all__ = ["Finding", "doctor", "examine", "idle"]
 
 _MIB = 1 << 20
-#: How long a virtual machine's idle processor looks for work before it gives itself back to the host.
-_IDLE_POLL = Path("/sys/module/haltpoll/parameters/guest_halt_poll_ns")
-_AWAKE_NS = 1_000_000
+#: Through which the engine keeps processors awake, and where the kernel says that it can (see live_engine/awake.py).
+_WISH = Path("/dev/cpu_dma_latency")
+_IDLE_DRIVER = Path("/sys/devices/system/cpu/cpuidle/current_driver")
+_LET_SLEEP = frozenset({"no", "0", "false", "off", "n", "f"})
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -149,18 +150,24 @@ def _memory() -> Finding:
     return Finding("memory", "ok", f"{pages:,} MiB, {os.cpu_count()} processors")
 
 
-def idle(where: Path = _IDLE_POLL) -> Finding:
-    """Say whether an order after a pause finds the processor awake: from its sleep it is a third slower."""
+def idle(wish: Path = _WISH, driver: Path = _IDLE_DRIVER) -> Finding:
+    """Say whether an order after a pause finds the processor awake: from its sleep it is up to twice as late."""
     try:
-        poll_ns = int(where.read_text())
-    except (OSError, ValueError):
-        return Finding("idle processor", "ok", "left to the system")
-    if poll_ns >= _AWAKE_NS:
-        return Finding("idle processor", "ok", f"awake for {poll_ns / 1e6:g} ms after each piece of work")
+        named = driver.read_text().strip()
+    except OSError:
+        named = "none"
+    if named == "none" or not wish.exists():
+        return Finding("idle processors", "ok", "left to the system")
+    if os.environ.get("TICKHUB_AWAKE", "") in _LET_SLEEP:
+        return Finding("idle processors", "ok", "sleep between two ticks: TICKHUB_AWAKE says so")
+    if not os.access(wish, os.W_OK):
+        return Finding(
+            "idle processors", "ok", "sleep between two ticks; an order may take twice as long",
+            f"let the engine's user write {wish}, by a udev rule",
+        )  # fmt: skip
     return Finding(
-        "idle processor", "ok", "sleeps at once; the first order after a pause takes some 20 us longer",
-        f"on a machine that only trades: echo 3000000 > {where} (it then uses its processors whole)",
-    )  # fmt: skip
+        "idle processors", "ok", "kept awake while a strategy trades at a broker; TICKHUB_AWAKE=no lets them sleep"
+    )
 
 
 def _home() -> Finding:

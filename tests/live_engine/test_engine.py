@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,12 +22,14 @@ from kernel_lib.backtest.replay import replay
 from kernel_lib.config import Home
 from kernel_lib.importers import read_ticks
 from kernel_lib.keys import create_keys, issue_token, read_private_key
+from kernel_lib.market.tick import make_ticks
 from kernel_lib.passport import store_approved, withdraw_approved
 from kernel_lib.sandbox import capabilities
 from kernel_lib.stores.embedded import embedded
 from kernel_lib.stores.live import RedisLive
 from kernel_lib.strategies import ma_cross
 from kernel_lib.wire import Streams
+from live_engine.awake import DEVICE
 from tests.live_engine.desk_kit import approved_bundle, blocks_of, journaled_rows
 
 pytestmark = pytest.mark.flow
@@ -124,8 +127,8 @@ def desk_pid(engine: RunningEngine, tenant: str) -> int | None:
     return int(pid) if pid else None
 
 
-def approve(engine: RunningEngine, tenant: str) -> str:
-    passport, approval, signature, _ = approved_bundle(ma_cross, key=engine.key, tenant=tenant)
+def approve(engine: RunningEngine, tenant: str, mode: str = "paper") -> str:
+    passport, approval, signature, _ = approved_bundle(ma_cross, key=engine.key, tenant=tenant, mode=mode)
     store_approved(engine.home, passport.encode(), approval, signature)
     return passport.hash
 
@@ -190,6 +193,24 @@ def test_pause_and_kill_survive_restarts_and_withdrawal_takes_a_strategy_off(eng
     withdraw_approved(engine.home, tenant, passport_hash)
     assert engine.call("POST", f"/desks/{tenant}/reload") == {"ok": True}
     assert engine.call("GET", f"/desks/{tenant}")["state"]["strategies"][0]["state"] == "withdrawn"
+
+
+@pytest.mark.skipif(not os.access(DEVICE, os.W_OK), reason=f"{DEVICE} is not for this user, or not there")
+def test_processors_are_kept_awake_for_orders_at_a_broker_alone(engine: RunningEngine, bus: str) -> None:
+    live = RedisLive(bus)
+    times = np.arange(80) * 10**9 + 1_700_000_000_000_000_000
+    ticks = make_ticks(times, np.full(80, 1.1), np.full(80, 1.1001))
+    held = {}
+    for mode in ("paper", "mt5"):
+        tenant = f"{mode}awake{os.getpid()}"
+        approve(engine, tenant, mode)
+        pid = wait_for(lambda: desk_pid(engine, tenant))  # noqa: B023
+        for _, raw in blocks_of(ticks, itertools.repeat(40)):
+            live.append(Streams(tenant).ticks, raw)
+        wait_for(lambda: engine.call("GET", f"/desks/{tenant}")["state"]["counts"]["ticks"] == 80)  # noqa: B023
+        held[mode] = str(DEVICE) in {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()}
+    assert held == {"paper": False, "mt5": True}
+    live.close()
 
 
 def test_tampered_bundles_are_named_and_not_run(engine: RunningEngine) -> None:

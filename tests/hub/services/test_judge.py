@@ -148,7 +148,7 @@ def test_a_strategy_that_is_slow_every_time_runs_out_of_the_whole() -> None:
 FORGE = (
     "import socket\n"
     "def forge(text):\n"
-    "    for fd in range(3, 64):\n"
+    "    for fd in range(3, 1024):\n"
     "        try: socket.socket(fileno=os.dup(fd)).send(text)\n"
     "        except OSError: pass\n"
 )
