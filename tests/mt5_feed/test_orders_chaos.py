@@ -11,8 +11,8 @@ from kernel_lib.wire import OrderIntent, Report
 from mt5_feed.orders import OrderDesk, OrderDeskConfig
 from mt5_feed.simulator import Fault, SimulatedTerminal
 from mt5_feed.spool import SpoolConfig
+from tests.mt5_feed.order_bench import path_of
 from tests.mt5_feed.running import terminal
-from tests.mt5_feed.test_orders import path_of
 
 KINDS = [
     "none", "lose_reply", "lose_request", "retcode", "misanswer", "partial", "rewrite", "hide", "in_parts", "place",
