@@ -16,6 +16,10 @@ ARGUMENTS = (
 )  # fmt: skip
 
 
+#: What a widget's page by itself consists of.
+PAGE = frozenset({"/", "/page.js"})
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
     with running_platform("--speed", "60", n_ticks=1000) as platform:
@@ -55,6 +59,18 @@ class Window:
     def _note(self, request: Any) -> None:
         if not request.url.startswith((self.running.url, self.running.stream_url, "blob:", "data:")):
             self.foreign.append(request.url)
+
+
+def give_page(route: Any, path: str, widget: Any) -> None:
+    """Answer a browser's request for one of :data:`PAGE` with a widget and nothing beside it."""
+    if path == "/page.js":
+        return route.fulfill(body=str(widget._esm), content_type="text/javascript; charset=utf-8")
+    text = (
+        "<!doctype html><html lang=en><meta name=viewport content='width=device-width'>"
+        f"<style>{widget._css}</style><div id=at></div><script type=module>"
+        "import page from '/page.js'; page.render({ el: document.getElementById('at') });</script>"
+    )
+    return route.fulfill(body=text, content_type="text/html; charset=utf-8")
 
 
 @pytest.fixture(scope="module")

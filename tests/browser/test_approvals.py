@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dashboards.widgets import Approvals
+from tests.browser.conftest import PAGE, give_page
 
 pytestmark = pytest.mark.browser
 
@@ -56,15 +57,8 @@ class Approver:
 
     def _answer(self, route: Any) -> None:
         asked, path = route.request, urlsplit(route.request.url).path
-        if path == "/":
-            text = (
-                "<!doctype html><html lang=en><meta name=viewport content='width=device-width'>"
-                f"<style>{Approvals._css}</style><div id=at></div><script type=module>"
-                "import page from '/page.js'; page.render({ el: document.getElementById('at') });</script>"
-            )
-            return route.fulfill(body=text, content_type="text/html; charset=utf-8")
-        if path == "/page.js":
-            return route.fulfill(body=str(Approvals._esm), content_type="text/javascript; charset=utf-8")
+        if path in PAGE:
+            return give_page(route, path, Approvals)
         what = path.removeprefix("/services/desk/broker/")
         content: Any = {"message": "no such page"}
         if asked.method == "POST" and what.endswith("/approve"):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dashboards.widgets import TraderDesk
+from tests.browser.conftest import PAGE, give_page
 
 pytestmark = pytest.mark.browser
 
@@ -56,15 +57,8 @@ class Desk:
 
     def _answer(self, route: Any) -> None:
         path = urlsplit(route.request.url).path
-        if path == "/":
-            text = (
-                "<!doctype html><html lang=en><meta name=viewport content='width=device-width'>"
-                f"<style>{TraderDesk._css}</style><div id=at></div><script type=module>"
-                "import page from '/page.js'; page.render({ el: document.getElementById('at') });</script>"
-            )
-            return route.fulfill(body=text, content_type="text/html; charset=utf-8")
-        if path == "/page.js":
-            return route.fulfill(body=str(TraderDesk._esm), content_type="text/javascript; charset=utf-8")
+        if path in PAGE:
+            return give_page(route, path, TraderDesk)
         if not self.letting_in:
             return route.fulfill(status=403, body=json.dumps({"message": "Forbidden", "reason": None}))
         content: Any = {
