@@ -89,8 +89,9 @@ class Engine:
             await asyncio.sleep(_SCAN_S)
 
     async def stop(self) -> None:
-        """End every desk cleanly."""
+        """End every desk cleanly; another engine may begin then."""
         await asyncio.gather(*(each.stop() for each in self.desks.values()))
+        self._lock.close()
 
 
 class _Control(tornado.web.RequestHandler):

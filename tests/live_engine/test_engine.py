@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tornado.httpclient import AsyncHTTPClient
 
 from kernel_lib.backtest.replay import replay
 from kernel_lib.config import Home
@@ -30,6 +31,7 @@ from kernel_lib.stores.live import RedisLive
 from kernel_lib.strategies import ma_cross
 from kernel_lib.wire import Streams
 from live_engine.awake import DEVICE
+from live_engine.supervise import Engine, application
 from tests.live_engine.desk_kit import approved_bundle, blocks_of, journaled_rows
 
 pytestmark = pytest.mark.flow
@@ -211,6 +213,39 @@ def test_processors_are_kept_awake_for_orders_at_a_broker_alone(engine: RunningE
         held[mode] = str(DEVICE) in {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()}
     assert held == {"paper": False, "mt5": True}
     live.close()
+
+
+class _Slow:
+    """A desk during whose answer another tenant's desk comes."""
+
+    condition, starts, pid, last_error = "running", 1, 7, ""
+
+    def __init__(self, desks: dict[str, Any]) -> None:
+        self._desks = desks
+
+    async def ask(self, command: dict[str, Any]) -> dict[str, Any]:
+        self._desks.setdefault("b", self)
+        return {"state": command}
+
+
+async def test_a_desk_may_come_while_the_status_is_asked_for(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").create()
+    create_keys(home)
+    engine = Engine(home, desk_argv=[])
+    engine.desks["a"] = _Slow(engine.desks)  # type: ignore[assignment]
+    server = application(engine).listen(0, "127.0.0.1")
+    port = next(iter(server._sockets.values())).getsockname()[1]
+    token = issue_token(
+        read_private_key(home), subject="ada", tenant="*", audience="control", now_s=int(time.time()), lifetime_s=60
+    )
+    answer = await AsyncHTTPClient().fetch(
+        f"http://127.0.0.1:{port}/status", headers={"Authorization": f"Bearer {token.reveal()}"}
+    )
+    assert list(json.loads(answer.body)["desks"]) == ["a"]
+    server.stop()
+    await server.close_all_connections()
+    engine.desks.clear()
+    await engine.stop()
 
 
 def test_tampered_bundles_are_named_and_not_run(engine: RunningEngine) -> None:
