@@ -9,7 +9,7 @@ function render({ el }) {
   const who = h("span", { class: "who" });
   const tenant = h("span", { class: "tenant" });
   const notice = h("div", { class: "notice", role: "alert", hidden: true });
-  const toast = h("div", { class: "toast", role: "status", hidden: true });
+  const { line: toast, up: toastUp } = toaster();
   const ask_ = h("dialog", { class: "ask", "aria-labelledby": "ask-title" });
   const when = (text) => (text ? `${text.slice(0, 10)} ${text.slice(11, 16)}` : "\u2013");
 
@@ -198,7 +198,7 @@ function render({ el }) {
   async function decide(p, verb, body, done) {
     if (busy) return;
     busy = true;
-    toastUp(`${p.name}: the engine is told\u2026`, false, 60000);
+    toastUp(`${p.name}: the engine is told\u2026`, false, UNTIL_ANSWERED_MS);
     try {
       const answer = await ask(`strategies/${p.hash}/${verb}`, body);
       const said = `${p.name} is ${done}; ${answer.engine_told ? "the engine knows" : "the engine takes it in when it is up"}.`;
@@ -211,15 +211,6 @@ function render({ el }) {
     } finally {
       busy = false;
     }
-  }
-
-  let toastTimer = 0;
-  function toastUp(words, bad = false, lastsMs = bad ? 12000 : 6000) {
-    set(toast, words);
-    cls(toast, `toast ${bad ? "bad" : "good"}`);
-    toast.hidden = false;
-    clearTimeout(toastTimer);
-    toastTimer = setTimeout(() => { toast.hidden = true; }, lastsMs);
   }
 
   list.update([]);

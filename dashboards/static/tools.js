@@ -96,6 +96,24 @@ const column = (name, kind, read, look) => ({
   draw: (cell, item) => { set(cell, read(item)); cls(cell, `${kind} ${look ? look(item) : ""}`.trim()); },
 });
 
+// --- a line at the foot of the page: what is being done, what was, or why not ------------------------------------
+
+// Longer than the platform waits for its engine.
+const UNTIL_ANSWERED_MS = 60000;
+
+function toaster() {
+  const line = h("div", { class: "toast", role: "status", hidden: true });
+  let timer = 0;
+  const up = (words, bad = false, lastsMs = bad ? 12000 : 6000) => {
+    set(line, words);
+    cls(line, `toast ${bad ? "bad" : "good"}`);
+    line.hidden = false;
+    clearTimeout(timer);
+    timer = setTimeout(() => { line.hidden = true; }, lastsMs);
+  };
+  return { line, up };
+}
+
 // --- two themes: the browser's choice until the viewer makes one ---
 
 function themes() {

@@ -15,7 +15,8 @@ const SILENT_MS = 6000;
 function render({ el }) {
   const flip = themes();
 
-  let me = null, desk = null, pointAt = 0, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, refused = "", ended = "", busy = false;
+  let me = null, desk = null, pointAt = 0, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, refused = "", ended = "";
+  const asked = []; // what the desk was told and has not answered yet
   const quotes = new Map();
   let points = [];
 
@@ -29,7 +30,7 @@ function render({ el }) {
   const acts = h("div", { class: "acts" }, pause, resume, kill);
   const viewing = h("p", { class: "viewing", text: "You can watch this desk. Pausing it takes the role trader or admin." });
   const notice = h("div", { class: "notice", role: "alert", hidden: true });
-  const toast = h("div", { class: "toast", role: "status", hidden: true });
+  const { line: toast, up: toastUp } = toaster();
 
   const figure = (name) => {
     const amount = h("strong", { text: "\u2013" });
@@ -161,9 +162,9 @@ function render({ el }) {
     set(state.note, desk ? `${active} of ${d.strategies.length} strategies active` : "nothing is traded");
     acts.hidden = !(me && me.acts && desk);
     viewing.hidden = !(me && !me.acts);
-    pause.disabled = busy || !desk || d.state !== "active";
-    resume.disabled = busy || !desk || (d.state === "active" && active === d.strategies.length);
-    kill.disabled = busy || !desk || d.state === "killed";
+    pause.disabled = asked.length || !desk || d.state !== "active";
+    resume.disabled = asked.length || !desk || (d.state === "active" && active === d.strategies.length);
+    kill.disabled = asked.includes("kill") || !desk || d.state === "killed";
     const unrun = Object.entries(d.refused).map(([hash, why]) => `Strategy ${hash.slice(0, 8)} is not run: ${why}`);
     const mute = silent() ? ["The desk is not heard any more. What stands here is as it was last; a switch may not reach it."] : [];
     const said = ended || [...(refused ? [`No live stream here: ${refused}. This page looks every few seconds instead.`] : []), ...mute, ...d.warnings, ...unrun].join("\n");
@@ -302,7 +303,9 @@ function render({ el }) {
   }
 
   async function act(verb, strategy, reason) {
-    busy = true;
+    const what = strategy ? strategy.name : "The desk";
+    asked.push(verb); // a kill does not wait for the answer to a pause
+    toastUp(`${what} is being ${{ pause: "paused", resume: "resumed", kill: "killed" }[verb]}\u2026`, false, UNTIL_ANSWERED_MS);
     draw();
     try {
       const answer = await ask(verb, { reason: reason.trim(), ...(strategy ? { strategy: strategy.hash } : {}) });
@@ -312,23 +315,14 @@ function render({ el }) {
       const stay = meant.filter((s) => s.state !== "active" && s.state !== "withdrawn");
       if (strategy && stay.length) toastUp(`${strategy.name} stays ${stay[0].state}: ${stay[0].reason}`, true);
       else if (stay.length) toastUp(`The desk is ${done}; not so ${stay.map((s) => s.name).join(", ")}: see why beside the name.`, true);
-      else toastUp(`${strategy ? strategy.name : "The desk"} is ${done}.`);
+      else toastUp(`${what} is ${done}.`);
     } catch (error) {
       toastUp(`Not done: ${error.message}`, true);
       if (error instanceof Gone) over(error.message);
     } finally {
-      busy = false;
+      asked.splice(asked.indexOf(verb), 1);
       soon();
     }
-  }
-
-  let toastTimer = 0;
-  function toastUp(words, bad = false) {
-    set(toast, words);
-    cls(toast, `toast ${bad ? "bad" : "good"}`);
-    toast.hidden = false;
-    clearTimeout(toastTimer);
-    toastTimer = setTimeout(() => { toast.hidden = true; }, bad ? 12000 : 6000);
   }
 
   draw();

@@ -40,6 +40,8 @@ class Desk:
         self.page = page
         self.lines: list[Any] = []
         self.letting_in = True
+        self.slow = ""
+        self.held: list[Any] = []
         page.clock.install()
         page.route("**/*", self._answer)
         page.route_web_socket("**/ws/stream", lambda line: self.lines.append(line))  # noqa: PLW0108
@@ -61,9 +63,12 @@ class Desk:
             return give_page(route, path, TraderDesk)
         if not self.letting_in:
             return route.fulfill(status=403, body=json.dumps({"message": "Forbidden", "reason": None}))
+        if self.slow and path.endswith(self.slow):
+            return self.held.append(route)
         content: Any = {
             "me": {"user": "ann", "tenant": "demo", "role": "trader", "tier": "pro", "acts": True},
-            "desk": {"state": DESK}, "resume": {"state": DESK}, "ticket": {"ticket": "t", "port": 8001, "url": ""},
+            "desk": {"state": DESK}, "resume": {"state": DESK}, "kill": {"state": DESK | {"state": "killed"}},
+            "ticket": {"ticket": "t", "port": 8001, "url": ""},
         }.get(path.removeprefix("/services/desk/broker/"), {})  # fmt: skip
         return route.fulfill(body=json.dumps(content), content_type="application/json")
 
@@ -141,6 +146,24 @@ def test_a_strategy_that_stays_paused_is_not_said_to_trade_again(desk: Desk) -> 
     desk.page.click(".acts .resume")
     desk.page.click("dialog[open] button[type=submit]")
     desk.page.wait_for_selector(".toast.bad >> text=The desk is trading again; not so fade")
+
+
+def test_a_kill_does_not_wait_for_the_answer_to_a_pause(desk: Desk) -> None:
+    page = desk.page
+    desk.slow = "/pause"
+    page.click(".acts .pause")
+    page.click("dialog[open] button[type=submit]")
+    page.wait_for_selector(".toast >> text=The desk is being paused\u2026")
+    assert page.is_disabled(".acts .pause")
+    assert page.is_disabled(".acts .resume")
+    page.click(".acts .kill")
+    page.click("dialog[open] button[type=submit]")
+    page.wait_for_selector(".toast >> text=The desk is killed.")
+    assert page.is_disabled(".acts .pause"), "it was not answered"
+    (route,) = desk.held
+    desk.slow = ""
+    route.fulfill(body=json.dumps({"error": "desk_down", "message": "it died"}), status=503)
+    page.wait_for_selector(".toast.bad >> text=Not done: it died")
 
 
 def test_a_kill_speaks_of_one_position_as_of_one(desk: Desk) -> None:
