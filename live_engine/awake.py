@@ -1,9 +1,10 @@
-"""Keeps idle processors from going to sleep while orders may be sent.
+"""Keeps idle processors from going to sleep while ticks come thick and orders may be sent.
 
-Between two ticks an idle processor sleeps, a virtual one goes back to its host, and the next order is up to twice as
-late. Linux takes the wish that they look for work instead through ``/dev/cpu_dma_latency`` (PM QoS, see
+Between two ticks a millisecond apart an idle processor sleeps, a virtual one goes back to its host, and an order takes
+twice as long. Linux takes the wish that they look for work instead through ``/dev/cpu_dma_latency`` (PM QoS, see
 ``Documentation/power/pm_qos_interface.rst``): it holds for the whole machine, for as long as the file is open. Programs
-that have work lose nothing by it; the machine uses its processors whole.
+that have work lose nothing by it, but the machine uses its processors whole; and ticks that come slowly gain little,
+for the caches are cold by then. So the wish is for the minutes in which the market moves.
 """
 
 import logging
@@ -15,26 +16,33 @@ __all__ = ["DEVICE", "Awake"]
 
 DEVICE = Path("/dev/cpu_dma_latency")
 _NO_LATENCY = bytes(4)  # an int32 of microseconds
-_QUIET_S = 5.0
+_LEAST_PER_S = 100.0
+_WINDOW_S = 0.2
 _log = logging.getLogger("tickhub.desk")
 
 
 class Awake:
-    """The wish, from the first tick on until none came for some seconds; nothing where it may not be made.
+    """The wish, while ticks come thick; nothing where it may not be made.
 
     Parameters
     ----------
     device : Path
-    quiet_s : float
-        So long without a tick, and the processors may sleep.
+    least_per_s : float
+        So often a tick must come.
+    window_s : float
+        Over which that is counted.
     """
 
-    def __init__(self, device: Path = DEVICE, quiet_s: float = _QUIET_S) -> None:
+    def __init__(
+        self, device: Path = DEVICE, *, least_per_s: float = _LEAST_PER_S, window_s: float = _WINDOW_S
+    ) -> None:
         self._device = device
-        self._quiet_s = quiet_s
+        self._least_per_s = least_per_s
+        self._window_s = window_s
         self._file: int | None = None
         self._refused = False
-        self._until_s = 0.0
+        self._n_ticked = 0
+        self._since_s = time.monotonic()
 
     @property
     def held(self) -> bool:
@@ -42,13 +50,17 @@ class Awake:
         return self._file is not None
 
     def look(self, *, ticked: bool) -> None:
-        """Hold the wish if a tick came, take it back if none did for long enough; to be called now and then."""
-        if ticked:
-            self._until_s = time.monotonic() + self._quiet_s
-            if self._file is None and not self._refused:
-                self._hold()
-        elif self._file is not None and time.monotonic() > self._until_s:
+        """Say whether a tick came since the last look; at the end of each window the wish is made or taken back."""
+        self._n_ticked += ticked
+        passed_s = time.monotonic() - self._since_s
+        if passed_s < self._window_s:
+            return
+        thick = self._n_ticked >= self._least_per_s * passed_s
+        self._n_ticked, self._since_s = 0, self._since_s + passed_s
+        if not thick:
             self.close()
+        elif self._file is None and not self._refused:
+            self._hold()
 
     def close(self) -> None:
         """Take the wish back."""

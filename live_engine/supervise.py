@@ -223,7 +223,7 @@ async def _serve(engine: Engine, port: int) -> None:
 @click.option("--snapshot-ticks", default=20_000, show_default=True, help="Ticks between a desk's snapshots.")
 @click.option(
     "--awake/--let-sleep", default=True, show_default=True, envvar="TICKHUB_AWAKE",
-    help="Idle processors look for work while a strategy trades at a broker, so that its orders are not late.",
+    help="Idle processors look for work while ticks come thick for orders at a broker, so that these are not late.",
 )  # fmt: skip
 def main(port: int | None, trusted: bool, snapshot_ticks: int, awake: bool) -> None:
     """Run the live engine."""

@@ -151,7 +151,7 @@ def _memory() -> Finding:
 
 
 def idle(wish: Path = _WISH, driver: Path = _IDLE_DRIVER) -> Finding:
-    """Say whether an order after a pause finds the processor awake: from its sleep it is up to twice as late."""
+    """Say whether an order after a pause finds the processor awake: from its sleep it may be twice as late."""
     try:
         named = driver.read_text().strip()
     except OSError:
@@ -166,7 +166,7 @@ def idle(wish: Path = _WISH, driver: Path = _IDLE_DRIVER) -> Finding:
             f"let the engine's user write {wish}, by a udev rule",
         )  # fmt: skip
     return Finding(
-        "idle processors", "ok", "kept awake while a strategy trades at a broker; TICKHUB_AWAKE=no lets them sleep"
+        "idle processors", "ok", "kept awake while ticks come thick for orders at a broker; TICKHUB_AWAKE=no: never"
     )
 
 

@@ -18,7 +18,7 @@ def test_processors_that_sleep_between_two_ticks_are_told_with_what_to_do(
     driver.write_text("none\n")
     assert idle(wish, driver).found == "left to the system"
     driver.write_text("haltpoll\n")
-    assert idle(wish, driver).found.startswith("kept awake while a strategy trades at a broker")
+    assert idle(wish, driver).found.startswith("kept awake while ticks come thick")
     monkeypatch.setenv("TICKHUB_AWAKE", "no")
     assert idle(wish, driver).found == "sleep between two ticks: TICKHUB_AWAKE says so"
     monkeypatch.delenv("TICKHUB_AWAKE")
