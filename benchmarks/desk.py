@@ -6,7 +6,7 @@ is measured in a desk of its own: the others write the same journal and do not w
 six, one after the other, and the quietest counts, as with every speed here, because other programs share the machine,
 and slow it down by half for seconds at a time; all six medians are told. A desk that trades at a broker keeps idle
 processors from sleeping while ticks come as thick (live_engine/awake.py), where it may; one more desk, without a goal,
-lets them sleep. Ticks that come slowly find cold caches either way: at twenty a second an order takes some four times
+lets them sleep. Ticks that come slowly find cold caches either way: at fifty a second an order takes some five times
 as long.
 """
 

@@ -93,14 +93,17 @@ class DeskProcess:
         gc.set_threshold(50_000, 50, 1_000)
         try:
             while self._obey(answers):
+                ticked = False
                 try:
-                    self._step()
+                    ticked = self._step()
                     self._look_at_approvals()
                     pause_s = 0.0
                 except Transient as error:  # the bus restarts; ticks wait in it, and in the agent's spool
                     self.desk.warn(str(error))
                     pause_s = min(2.0, pause_s * 2 + 0.05)
                     time.sleep(pause_s)
+                if self._awake is not None:
+                    self._awake.look(ticked=ticked and self.desk.trades_at_broker)
         finally:
             self.desk.close()
             with contextlib.suppress(Transient):
@@ -110,7 +113,8 @@ class DeskProcess:
         """End at the next opportunity."""
         self._commands.put(None)
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
+        """Take what the bus has; say whether there were ticks."""
         desk = self.desk
         self._outbox.flush()
         after = {
@@ -127,9 +131,8 @@ class DeskProcess:
             desk.on_block(entry_id, raw)
             if not self._commands.empty():  # a kill does not wait for a backlog
                 break
-        if self._awake is not None:
-            self._awake.look(ticked=self.streams.ticks in found and self.desk.trades_at_broker)
         self._publish()
+        return self.streams.ticks in found
 
     def _look_at_account(self, raw: bytes) -> None:
         with contextlib.suppress(BadData):  # the desk has said so

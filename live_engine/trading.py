@@ -128,7 +128,7 @@ class Desk:
 
     @property
     def trades_at_broker(self) -> bool:
-        """Whether a strategy may send real orders."""
+        """Whether a strategy is asked whose orders go to a broker."""
         return any(slot.running and not slot.paper for slot in self.slots.values())
 
     def on_block(self, entry_id: str, raw: bytes) -> None:

@@ -158,7 +158,7 @@ def idle(wish: Path = _WISH, driver: Path = _IDLE_DRIVER) -> Finding:
         named = "none"
     if named == "none" or not wish.exists():
         return Finding("idle processors", "ok", "left to the system")
-    if os.environ.get("TICKHUB_AWAKE", "") in _LET_SLEEP:
+    if os.environ.get("TICKHUB_AWAKE", "").strip().lower() in _LET_SLEEP:
         return Finding("idle processors", "ok", "sleep between two ticks: TICKHUB_AWAKE says so")
     if not os.access(wish, os.W_OK):
         return Finding(

@@ -34,6 +34,7 @@ from kernel_lib.wire import Streams
 from live_engine.awake import DEVICE
 from live_engine.supervise import Engine, application
 from tests.live_engine.desk_kit import approved_bundle, blocks_of, journaled_rows
+from tests.mt5_feed.running import private_redis
 
 pytestmark = pytest.mark.flow
 _serial = itertools.count()
@@ -207,8 +208,8 @@ def holds(pid: int, path: Path) -> bool:
     return False
 
 
-def keeps_awake(engine: RunningEngine, live: RedisLive, mode: str, most_ticks: int) -> bool:
-    """Send ticks thick to a desk of its own, until it asks for processors that are awake, or so many were sent."""
+def kept_awake(engine: RunningEngine, live: RedisLive, mode: str, most_ticks: int) -> int:
+    """Send ticks thick to a desk of its own; give its process when it asks for awake processors, 0 if it never does."""
     tenant = f"{mode}awake{os.getpid()}"
     approve(engine, tenant, mode)
     pid = wait_for(lambda: desk_pid(engine, tenant))
@@ -218,17 +219,27 @@ def keeps_awake(engine: RunningEngine, live: RedisLive, mode: str, most_ticks: i
         live.append(Streams(tenant).ticks, raw)
         time.sleep(0.001)
         if holds(pid, DEVICE):
-            return True
+            return pid
     wait_for(lambda: engine.call("GET", f"/desks/{tenant}")["state"]["counts"]["ticks"] == most_ticks)
-    return False
+    return 0
 
 
 @pytest.mark.skipif(not os.access(DEVICE, os.W_OK), reason=f"{DEVICE} is not for this user, or not there")
-def test_processors_are_kept_awake_for_orders_at_a_broker_alone(engine: RunningEngine, bus: str) -> None:
-    live = RedisLive(bus)
-    assert not keeps_awake(engine, live, "paper", 2_000)
-    assert keeps_awake(engine, live, "mt5", 20_000)
-    live.close()
+def test_processors_are_kept_awake_for_orders_at_a_broker_alone_and_not_while_the_bus_is_away(home: Home) -> None:
+    create_keys(home)
+    with private_redis() as server:
+        server.client.config_set("appendfsync", "no")  # a slow disk would let no tick come thick
+        engine, live = RunningEngine(home, server.url), RedisLive(server.url)
+        try:
+            assert not kept_awake(engine, live, "paper", 2_000)
+            pid = kept_awake(engine, live, "mt5", 20_000)
+            assert pid
+            server.kill()
+            wait_for(lambda: not holds(pid, DEVICE))
+            assert Path(f"/proc/{pid}").exists()
+        finally:
+            live.close()
+            engine.stop()
 
 
 class _Slow:
