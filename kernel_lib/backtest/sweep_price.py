@@ -7,7 +7,7 @@ stretches of the ticks, timed by the thread's own clock and scaled up.
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,14 +16,14 @@ from kernel_lib.backtest.counting import current_hypothesis, require_seconds
 from kernel_lib.backtest.grid import Grid, check_names, parameter_sets
 from kernel_lib.backtest.sweep_engine import Engine, Lane, empty_totals
 from kernel_lib.counter import Counter, Runs, offered
-from kernel_lib.errors import BadData, Misconfigured, Refused, TickhubError
+from kernel_lib.errors import Misconfigured, Refused, TickhubError
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategy import Strategy
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 
-__all__ = ["DayQuota", "Price", "Quota", "day_quota", "price", "price_of"]
+__all__ = ["DayQuota", "Price", "Probe", "Quota", "day_quota", "expected", "price", "price_of"]
 
 _PROBED_SETS = 6
 _STRETCHES = 3
@@ -51,6 +51,15 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     n_ticks: int
     probe_seconds: float
     left_seconds: float | None = None
+
+
+class Probe(NamedTuple):
+    """One set timed over the ``length`` ticks of a stretch and over the first ``short`` of them, in seconds."""
+
+    length: int
+    long_s: float
+    short: int
+    short_s: float
 
 
 class Quota:
@@ -195,26 +204,41 @@ def price_of(engine: Engine, sets: Sequence[Mapping[str, Any]]) -> Price:
         Lane(warming).run(sets[chosen], totals)  # compiles, and widens the states once for all
     engine.slow = warming.slow
     length = min(n_ticks, _SLOW_TICKS if engine.slow else _STRETCH_TICKS)
-    per_tick, per_run, probed = [], [], 0.0
+    short = max(1, length // 8)
+    probes: list[Probe] = []
+    probed = 0.0
     for start in _spread(n_ticks - length + 1, _STRETCHES):
-        lane, short = Lane(engine.part(start, start + length)), Lane(engine.part(start, start + max(1, length // 8)))
+        lanes = Lane(engine.part(start, start + length)), Lane(engine.part(start, start + short))
         for chosen in _spread(len(sets), _PROBED_SETS if not engine.slow else 2):
-            if lane.run(sets[chosen], totals) and not totals["n_ticks"][0]:
-                per_tick.append(0.0)
+            if lanes[0].run(sets[chosen], totals) and not totals["n_ticks"][0]:
+                probes.append(Probe(length, 0.0, short, 0.0))
                 continue
-            long_s = float(totals["seconds"][0])
-            short.run(sets[chosen], totals)
-            short_s = float(totals["seconds"][0])
-            probed += long_s + short_s
-            slope = max((long_s - short_s) / max(1, length - max(1, length // 8)), 0.5 * long_s / length)
-            per_tick.append(slope)
-            per_run.append(max(0.0, long_s - slope * length))
+            taken: list[list[float]] = [[float(totals["seconds"][0])], []]
+            # The quicker of two counts: an interruption says nothing of the set. What is slow is long enough.
+            for k in (1,) if engine.slow else (1, 0, 1):
+                lanes[k].run(sets[chosen], totals)
+                taken[k].append(float(totals["seconds"][0]))
+            probes.append(Probe(length, min(taken[0]), short, min(taken[1])))
+            probed += sum(taken[0]) + sum(taken[1])
         if length == n_ticks:
             break
-    if not per_tick:
-        raise BadData("a price needs at least one set that runs")
-    each = float(np.mean(per_tick)) * n_ticks + (float(np.median(per_run)) if per_run else 0.0)
-    return Price(seconds=each * len(sets), n_sets=len(sets), n_ticks=n_ticks, probe_seconds=probed)
+    return Price(seconds=expected(probes, n_ticks) * len(sets), n_sets=len(sets), n_ticks=n_ticks, probe_seconds=probed)
+
+
+def expected(probes: Sequence[Probe], n_ticks: int) -> float:
+    """Give the seconds of one set over ``n_ticks`` by what probes took: a part by the tick, and one by the run.
+
+    A set that did not run took nothing. The part by the tick is a mean, for stretches and sets differ by their nature;
+    it is at least half of what a tick took with all else, since a difference of two short times can be anything. The
+    part by the run is a median.
+    """
+    per_tick, per_run = [], []
+    for length, long_s, short, short_s in probes:
+        by_tick = max((long_s - short_s) / max(1, length - short), 0.5 * long_s / length)
+        per_tick.append(by_tick)
+        if long_s:
+            per_run.append(max(0.0, long_s - by_tick * length))
+    return float(np.mean(per_tick)) * n_ticks + (float(np.median(per_run)) if per_run else 0.0)
 
 
 def _spread(n: int, wanted: int) -> list[int]:
