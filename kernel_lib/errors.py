@@ -17,7 +17,15 @@ __all__ = ["BadData", "Broken", "Misconfigured", "Refused", "StrategyFault", "Ti
 
 
 class TickhubError(Exception):
-    """Root of the tree; catch it only at the edge of a process."""
+    """Root of the tree; catch it only at the edge of a process.
+
+    In a notebook it shows the reader's own lines and the words: see :mod:`kernel_lib.shown_error`.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        from kernel_lib.shown_error import shown
+
+        return shown(self)
 
 
 class BadData(TickhubError):
