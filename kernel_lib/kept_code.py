@@ -30,7 +30,7 @@ from numba.core.types import BaseTuple
 from kernel_lib.content import content_of
 from kernel_lib.machine_code import source_digest
 
-__all__ = ["keep"]
+__all__ = ["keep", "kept_directory"]
 
 _MOST_FILES = 500
 _DIGEST_BYTES = 32
@@ -57,6 +57,12 @@ def keep(compiled: Any) -> Any:
     return compiled
 
 
+def kept_directory() -> Path | None:
+    """Give where this process keeps such code; None where it keeps none."""
+    parent = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    return Path(f"{parent}-composed") if parent else None
+
+
 class _Kept(_Cache):
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
@@ -67,7 +73,7 @@ class _Kept(_Cache):
 
     @property
     def cache_path(self) -> str:
-        return f"{numba.config.CACHE_DIR}-composed"  # type: ignore[attr-defined]
+        return str(kept_directory() or "")
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         name = self._name(sig, target_context)

@@ -19,6 +19,7 @@ from kernel_lib.errors import StrategyFault
 from kernel_lib.strategy import Proposer, load_strategy
 from kernel_lib.trading.account import AccountConfig
 from kernel_lib.trading.record import VIEW
+from live_engine import carried_code
 from live_engine import strategy_wire as wire
 from live_engine.strategy_line import NOWHERE, Line, keep_to
 from live_engine.strategy_serve import Server
@@ -90,9 +91,14 @@ class Answers:
         content = whole[4]
         try:
             began = time.monotonic()
-            self._load(slot, content)
+            asked: dict[str, Any] = msgspec.msgpack.decode(content)
+            carried_code.lay_out(asked["code"])
+            known = carried_code.kept_names()
+            self._load(slot, asked)
             if time.monotonic() - began > _COMPILED_S:
                 _give_back()
+            if code := carried_code.collect(known):
+                wire.send_blob(self._line, wire.CODE, slot, epoch, seq, code)
             reason = self._proposers[slot].plain_python.encode("utf-8", "replace")[:500]
             self._line.send(wire.HEADER.pack(wire.LOADED, slot, epoch, seq) + reason)
         except Exception as error:
@@ -112,8 +118,7 @@ class Answers:
         self._servers.pop(slot, None)
         self._serving = None
 
-    def _load(self, slot: int, content: bytes) -> None:
-        asked: dict[str, Any] = msgspec.msgpack.decode(content)
+    def _load(self, slot: int, asked: dict[str, Any]) -> None:
         found = load_strategy(
             asked["source"], asked["entry"], filename=f"<{asked['name']}>", params=asked["params"],
             models=asked["models"],

@@ -19,6 +19,7 @@ from kernel_lib.sandbox import SandboxProcess
 from kernel_lib.sandbox.programs import start_program
 from kernel_lib.trading.record import Status
 from live_engine import strategy_wire as wire
+from live_engine.carried_code import MOST_BYTES
 from live_engine.draft import Draft
 from live_engine.heard import Heard, Question, Told
 from live_engine.proposers import Fault, Quote, Seats
@@ -58,11 +59,15 @@ class HostConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Loaded(msgspec.Struct, kw_only=True):
-    """What is needed to put a strategy into a child: its load message, its state, and what it heard since."""
+    """What is needed to put a strategy into a child: its load message, its state, and what it heard since.
+
+    The code is what an earlier child compiled of it (:mod:`live_engine.carried_code`): never looked at here.
+    """
 
     load: dict[str, Any]
     state: bytes
     heard: Heard
+    code: bytes = b""
 
 
 class StrategyHost:
@@ -179,18 +184,11 @@ class StrategyHost:
         try:
             seq = self._next()
             self._send(wire.HEADER.pack(wire.SNAPSHOT, slot, self._epoch, seq))
-            blobs = wire.Blobs()
-            while True:
-                frame = self._receive(self.config.answer_s * 8)
-                if not frame:
-                    raise StrategyFault(_GONE)
-                if (whole := blobs.add(frame)) is not None:
-                    break
-            if whole[:4] != (wire.SNAPSHOT, slot, self._epoch, seq):
-                raise StrategyFault("a snapshot must be of the strategy asked, it was of another")
+            held.state = wire.receive_blob(
+                self._open_line(), wire.SNAPSHOT, slot, self._epoch, seq, within_s=self.config.answer_s * 8
+            )
         except (StrategyFault, OSError) as error:
             return self._lost(slot, error)
-        held.state = whole[4]
         held.heard.clear()
         return held.state
 
@@ -274,11 +272,19 @@ class StrategyHost:
         held = self.slots[slot]
         try:
             seq = self._next()
-            content = msgspec.msgpack.encode(held.load | {"state": held.state})
-            assert self._line is not None
-            self._line.wait_at_most(self.config.load_s)
-            wire.send_blob(self._line, wire.LOAD, slot, self._epoch, seq, content)
+            line = self._open_line()
+            content = msgspec.msgpack.encode(held.load | {"state": held.state, "code": held.code})
+            if len(content) > wire.MAX_BLOB_BYTES:  # large models: the code can be made again
+                content = msgspec.msgpack.encode(held.load | {"state": held.state, "code": b""})
+            line.wait_at_most(self.config.load_s)
+            wire.send_blob(line, wire.LOAD, slot, self._epoch, seq, content)
             frame = self._receive(self.config.load_s)
+            if frame and frame[0] == wire.BLOB:
+                code = wire.receive_blob(
+                    line, wire.CODE, slot, self._epoch, seq, within_s=self.config.load_s, frame=frame
+                )
+                held.code = code if len(code) <= MOST_BYTES else b""
+                frame = self._receive(self.config.load_s)
             if len(frame) < wire.HEADER.size or wire.HEADER.unpack_from(frame) != (wire.LOADED, slot, self._epoch, seq):
                 return Fault(_fault_text(frame, slot, self._epoch, seq))
             for said, seq in held.heard.again(self._epoch, self._seq):

@@ -9,7 +9,8 @@ One frame is one packet of fixed layout, little endian::
     PROPOSAL  header, target f64, units i64, stop points i64, take points i64, status i64; what else the last three
               may hold is in kernel_lib.trading.terms
     FAULT     header, UTF-8 text: the strategy raised
-    BLOB      header, what u8, total u32, offset u32, bytes: a part of a message too long for one frame
+    BLOB      header, what u8, total u32, offset u32, bytes: a part of a message too long for one frame; LOAD goes to
+              the child so, SNAPSHOT and CODE (compiled code, before LOADED) come from it
 
 The desk gives each child an ``epoch`` and each question a ``seq``; an answer counts only with both. Nothing here is
 pickled, and everything that comes from the child is checked.
@@ -17,6 +18,7 @@ pickled, and everything that comes from the child is checked.
 
 import math
 import struct
+import time
 from typing import NamedTuple
 
 from kernel_lib.errors import StrategyFault
@@ -26,10 +28,12 @@ from live_engine.strategy_line import LONGEST_FRAME, Line
 
 __all__ = [
     "BLOB",
+    "CODE",
     "FAULT",
     "HEADER",
     "LOAD",
     "LOADED",
+    "MAX_BLOB_BYTES",
     "MAX_UNITS",
     "PROPOSAL",
     "PROPOSAL_FRAME",
@@ -45,10 +49,11 @@ __all__ = [
     "Answer",
     "Blobs",
     "checked_proposal",
+    "receive_blob",
     "send_blob",
 ]
 
-TICK, PROPOSAL, FAULT, BLOB, LOAD, LOADED, UNLOAD, SNAPSHOT, STOP, TELL = range(1, 11)
+TICK, PROPOSAL, FAULT, BLOB, LOAD, LOADED, UNLOAD, SNAPSHOT, STOP, TELL, CODE = range(1, 12)
 HEADER = struct.Struct("<BxHIQ")
 VIEW_BYTES = VIEW.itemsize
 TICK_HEAD = struct.Struct("<BxHIQB7xqdd")
@@ -102,6 +107,37 @@ def send_blob(line: Line, what: int, slot: int, epoch: int, seq: int, content: b
     for offset in range(0, max(1, len(content)), _PART_BYTES):
         part = content[offset : offset + _PART_BYTES]
         line.send(_BLOB.pack(BLOB, slot, epoch, seq, what, len(content), offset) + part)
+
+
+def receive_blob(
+    line: Line, what: int, slot: int, epoch: int, seq: int, *, within_s: float, frame: bytes | memoryview = b""
+) -> bytes:
+    """Read a long message from a child that may be hostile; ``frame`` is its first part, where that has come.
+
+    Raises
+    ------
+    StrategyFault
+        Parts that do not fit, or another message than was asked for.
+    TimeoutError
+        Not whole within so many seconds, however its parts drip.
+    ConnectionError
+        The other side is gone.
+    """
+    blobs, end_s = Blobs(), time.monotonic() + within_s
+    line.wait_at_most(within_s)
+    while True:
+        frame = frame or line.receive()
+        if not frame:
+            raise ConnectionError("the other side of the line ended")
+        whole = blobs.add(frame)
+        if whole is not None:
+            break
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"a long message must come within {within_s} s, a part of it did")
+        frame = b""
+    if whole[:4] != (what, slot, epoch, seq):
+        raise StrategyFault("a long message must be the one that was asked for, it was another")
+    return whole[4]
 
 
 class Blobs:
