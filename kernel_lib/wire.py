@@ -131,6 +131,9 @@ class OrderIntent(_Message, frozen=True, tag="intent"):
     side: Annotated[int, msgspec.Meta(ge=-1, le=1)]
     """+1 buy, -1 sell."""
     lots: float
+    closes: float = 0.0
+    """Of the lots, those that close what is held. An agent that finds less there sends no more than that: an order
+    that was to close opens nothing."""
     position: int = 0
     """Identifier of the position to close (hedging accounts), 0 to open."""
     stop_loss: float = 0.0

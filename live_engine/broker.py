@@ -96,8 +96,18 @@ class Intents:
         self._prefix = _base36(magic)
         self._next = 1, f"{self._prefix}.1"
 
-    def of(self, rows: bytes, now_ns: int) -> list[OrderIntent]:
-        """Give an intent for each ORDER among a book's rows, in their order; ``rows`` as bytes of EVENT records."""
+    def of(self, rows: bytes, now_ns: int, held_units: int) -> list[OrderIntent]:
+        """Give an intent for each ORDER among a book's rows, in their order.
+
+        Parameters
+        ----------
+        rows : bytes
+            EVENT records.
+        now_ns : int
+            UTC.
+        held_units : int
+            What the book holds, short below zero: on a netting account an order against it closes that much first.
+        """
         return [
             OrderIntent(
                 key=self._next[1] if row[_ORDER_ID] == self._next[0] else order_key(self._magic, row[_ORDER_ID]),
@@ -105,7 +115,12 @@ class Intents:
                 magic=self._magic,
                 symbol=self._symbol,
                 side=row[_SIDE],
-                lots=row[_UNITS] / self._units_a_lot if self._units_a_lot else round(row[_UNITS] * self._lot_step, 8),
+                lots=self._lots(row[_UNITS]),
+                closes=self._lots(
+                    row[_UNITS] * (row[_POSITION] != 0)
+                    if self._hedging
+                    else max(0, min(row[_UNITS], -row[_SIDE] * held_units))
+                ),
                 position=row[_POSITION] if self._hedging else 0,
                 stop_loss=row[_STOP] / self._points_a_unit,
                 take_profit=row[_TAKE] / self._points_a_unit,
@@ -116,6 +131,9 @@ class Intents:
             for row in _ROW.iter_unpack(rows)
             if row[_KIND] == _ORDER
         ]
+
+    def _lots(self, units: int) -> float:
+        return units / self._units_a_lot if self._units_a_lot else round(units * self._lot_step, 8)
 
     def prepare(self, order_id: int) -> None:
         """Write the key of the order that will come next, while nobody waits for it."""

@@ -334,7 +334,7 @@ class Desk:
         if not orders_in(rows):
             return
         if not slot.paper:
-            intents = slot.intents.of(rows, self._clock())
+            intents = slot.intents.of(rows, self._clock(), int(slot.book.arrays.seen["units"][0]))
             self.journal.flush()  # whatever the disk, the kernel has it
             self.journal.wait_durable(self.journal.last_seq)
             for intent in intents:

@@ -34,6 +34,7 @@ _ENDED = {2: "cancelled", 5: "rejected", 6: "expired"}
 _SEEN = 20_000
 _TWO_DAYS_MS = 2 * 86_400_000
 _OWED_S = 30.0
+_LEAST = 1e-8
 log = structlog.get_logger("agent.orders")
 
 
@@ -160,6 +161,8 @@ class OrderDesk:
             return f"an order must buy (+1) or sell (-1) a positive number of lots, it was {intent.side} {intent.lots}"
         if not (math.isfinite(intent.stop_loss) and math.isfinite(intent.take_profit)):
             return f"stops must be prices or 0, they were {intent.stop_loss} and {intent.take_profit}"
+        if not 0 <= intent.closes <= intent.lots:
+            return f"an order must close from 0 to its {intent.lots} lots, it was {intent.closes}"
         if 0 < intent.expires_ns <= self._now_ns():
             return "the intent expired before it reached the terminal; it was never sent"
         if not 0 <= intent.magic < 2**63:
@@ -229,7 +232,7 @@ class OrderDesk:
         if ended is not None:
             self._found(each, int(ended.ticket))
         if ended is not None and each.filled >= round(ended.volume_initial - ended.volume_current, 8):
-            self._finish(intent, reason=_end_of(each, _ENDED.get(int(ended.state), "ended")))
+            self._finish(intent, reason=_end_of(each, ended))
         elif each.answered or each.filled:
             # Its deals are on their way, or it still works unseen: that nothing is shown is no answer.
             if waited_s > _OWED_S and not each.told:
@@ -379,6 +382,9 @@ class OrderDesk:
         return int(server_ms_to_utc_ns(np.array([server_ms], dtype=np.int64), self._zone)[0])
 
 
-def _end_of(each: OpenOrder, did: str) -> str:
-    ended = f"the broker {did} it"
-    return f"{ended}; {each.filled:g} of {each.intent.lots:g} lots were filled" if each.filled else ended
+def _end_of(each: OpenOrder, ended: Any) -> str:
+    asked = each.intent.lots
+    if each.filled and ended.volume_initial < asked - _LEAST:
+        return f"only {ended.volume_initial:g} of {asked:g} lots were there to close; {each.filled:g} were closed"
+    did = f"the broker {_ENDED.get(int(ended.state), 'ended')} it"
+    return f"{did}; {each.filled:g} of {asked:g} lots were filled" if each.filled else did

@@ -37,20 +37,20 @@ def _order(**fields: int) -> bytes:
 def test_lots_are_the_nearest_float_to_what_a_person_would_write(lot_step: str) -> None:
     intents = _intents(float(lot_step))
     for units in [*range(1, 400), 9_999, 100_001]:
-        assert intents.of(_order(units=units), 0)[0].lots == float(units * Decimal(lot_step))
+        assert intents.of(_order(units=units), 0, 0)[0].lots == float(units * Decimal(lot_step))
 
 
 @pytest.mark.parametrize("digits", [0, 2, 3, 5, 8])
 def test_stops_are_the_nearest_float_to_the_quoted_price(digits: int) -> None:
     intents = _intents(digits=digits)
     for points in [1, 7, 110_123, 123_456_789]:
-        intent = intents.of(_order(units=1, stop_points=points, take_points=points + 1), 0)[0]
+        intent = intents.of(_order(units=1, stop_points=points, take_points=points + 1), 0, 0)[0]
         assert intent.stop_loss == float(Decimal(points).scaleb(-digits))
         assert intent.take_profit == float(Decimal(points + 1).scaleb(-digits))
 
 
 def test_no_stop_is_no_price() -> None:
-    intent = _intents().of(_order(units=1), 0)[0]
+    intent = _intents().of(_order(units=1), 0, 0)[0]
     assert (intent.stop_loss, intent.take_profit) == (0.0, 0.0)
 
 
@@ -65,7 +65,7 @@ def test_the_last_denial_is_said_in_words() -> None:
 def test_only_orders_become_intents_in_their_order() -> None:
     others = b"".join(_order(kind=int(kind)) for kind in Kind if kind is not Kind.ORDER)
     rows = _order(units=1, order_id=4) + others + _order(units=2, order_id=5, side=-1)
-    made = _intents().of(rows, 7)
+    made = _intents().of(rows, 7, 0)
     assert [(each.key, each.side, each.sent_ns) for each in made] == [
         (order_key(_MAGIC, 4), 1, 7),
         (order_key(_MAGIC, 5), -1, 7),
@@ -75,11 +75,35 @@ def test_only_orders_become_intents_in_their_order() -> None:
 def test_a_key_written_ahead_is_the_orders_own() -> None:
     intents = _intents()
     intents.prepare(36)
-    made = intents.of(_order(units=1, order_id=36) + _order(units=1, order_id=37), 0)
+    made = intents.of(_order(units=1, order_id=36) + _order(units=1, order_id=37), 0, 0)
     assert [order_id_of(each.key, _MAGIC) for each in made] == [36, 37]
 
 
 def test_a_position_is_named_on_hedging_accounts_only() -> None:
     row = _order(units=1, position_id=55)
-    assert _intents(hedging=True).of(row, 0)[0].position == 55
-    assert _intents().of(row, 0)[0].position == 0
+    assert _intents(hedging=True).of(row, 0, 0)[0].position == 55
+    assert _intents().of(row, 0, 0)[0].position == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "units", "held", "closes"),
+    [
+        (-1, 10, 10, 0.10),  # an exit
+        (-1, 4, 10, 0.04),  # a part of it
+        (-1, 25, 10, 0.10),  # turned
+        (1, 25, -10, 0.10),
+        (1, 10, 10, 0.0),  # added
+        (-1, 10, 0, 0.0),  # entered
+    ],
+)
+def test_an_order_says_how_much_of_it_closes_on_a_netting_account(
+    side: int, units: int, held: int, closes: float
+) -> None:
+    (made,) = _intents().of(_order(units=units, side=side), 0, held)
+    assert (made.lots, made.closes, made.position) == (units / 100, closes, 0)
+
+
+def test_on_a_hedging_account_what_names_a_position_closes_and_nothing_else_does() -> None:
+    rows = _order(units=10, side=-1, position_id=55) + _order(units=15, side=-1)
+    closing, opening = _intents(hedging=True).of(rows, 0, 10)
+    assert (closing.closes, opening.closes) == (0.1, 0.0)

@@ -375,6 +375,32 @@ def test_orders_go_to_the_terminal_once_and_fills_come_back(ticks: Ticks, quick:
     crash(again)
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_exit_says_that_it_closes_and_is_taken_as_gone_when_the_broker_s_word_comes(
+    ticks: Ticks, quick: Any, tmp_path: Path, restart: bool
+) -> None:
+    sent: list[OrderIntent] = []
+    desk, rest = first_order(ticks, quick, tmp_path, sent)
+    entry = sent[0]
+    assert (entry.lots, entry.closes) == (0.1, 0.0)
+    desk.on_report("1-0", answered(entry, 1))
+    if restart:
+        desk.snapshot()
+        crash(desk)
+        desk = open_desk(tmp_path, sent)
+    desk.control(Control.KILL, by="tom", reason="drill")
+    _, exit_ = sent
+    assert (exit_.side, exit_.lots, exit_.closes) == (-entry.side, 0.1, 0.1)
+    desk.on_report("2-0", answered(exit_, 2, kind="rejected", position=0, deal=0, reason="nothing to close: it is gone"))
+    (position,) = desk.state().positions
+    by_hand = answered(entry, 3, kind="closed", side=-entry.side, position=position.position_id)
+    desk.on_report("3-0", by_hand)
+    for block in rest:
+        desk.on_block(*block)
+    assert (desk.state().positions, desk.state().orders, len(sent)) == ([], [], 2)
+    crash(desk)
+
+
 def test_an_order_that_a_crash_left_in_between_is_looked_up_and_never_sent_again(
     ticks: Ticks, quick: Any, tmp_path: Path
 ) -> None:

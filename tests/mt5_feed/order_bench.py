@@ -52,9 +52,10 @@ class Bench:
         if not login:
             self.reports()
 
-    def close_by_hand(self, ticket: int, lots: float) -> None:
+    def close_by_hand(self, ticket: int, lots: float, *, side: int = -1) -> None:
         request = {
-            "action": 1, "symbol": "EURUSD", "volume": lots, "type": 1, "type_filling": 1, "position": ticket,
+            "action": 1, "symbol": "EURUSD", "volume": lots, "type": 0 if side > 0 else 1, "type_filling": 1,
+            "position": ticket,
         }  # fmt: skip
         result = self.terminal.order_send(request)
         assert result is not None

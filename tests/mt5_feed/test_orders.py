@@ -177,6 +177,8 @@ def test_a_weekend_is_closed(make: Make) -> None:
         ({"key": "a-key-of-too-many-letters"}, "16 characters"),
         ({"side": 0}, "buy"),
         ({"lots": float("nan")}, "positive"),
+        ({"closes": 0.2}, "close from 0 to its 0.1 lots"),
+        ({"closes": float("nan")}, "close from 0 to its 0.1 lots"),
         ({"expires_ns": 1}, "expired"),
         ({"symbol": "GBPUSD"}, "GBPUSD"),
         ({"agent": "other"}, "agent demo"),

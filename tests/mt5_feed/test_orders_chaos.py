@@ -112,7 +112,7 @@ class Chaos:
 
 STEP = st.tuples(
     st.sampled_from(KINDS), st.sampled_from(CODES), st.sampled_from(["=", "", "x"]), st.integers(1, 4),
-    st.sampled_from(["", "", "before", "after", "later"]), st.sampled_from([1, -1]),
+    st.sampled_from(["", "", "before", "after", "later"]), st.sampled_from([1, -1]), st.sampled_from([0.0, 0.4, 0.2]),
 )  # fmt: skip
 
 
@@ -127,10 +127,10 @@ def test_each_key_is_executed_at_most_once_and_each_lot_told_once(
     # A terminal may not know what came of an order. One that says no to an order which it filled cannot be helped.
     faults = tuple(
         Fault(at + 1, kind, UNCERTAIN[code % 5] if kind == "misanswer" else code, comment, looks)
-        for at, (kind, code, comment, looks, _, _) in enumerate(steps)
+        for at, (kind, code, comment, looks, *_) in enumerate(steps)
         if kind != "none"
     )
-    deaths = {at + 1: death for at, (*_, death, _) in enumerate(steps) if death in ("before", "after")}
+    deaths = {at + 1: death for at, (*_, death, _, _) in enumerate(steps) if death in ("before", "after")}
     chaos = Chaos(tmp_path_factory.mktemp("chaos"), faults, deaths, writes, hedging)
     try:
         _run(chaos, steps)
@@ -139,8 +139,8 @@ def test_each_key_is_executed_at_most_once_and_each_lot_told_once(
 
 
 def _run(chaos: Chaos, steps: list[Any]) -> None:
-    for at, (*_, death, side) in enumerate(steps):
-        order = OrderIntent(key=f"k{at}", agent="demo", magic=77, symbol="EURUSD", side=side, lots=0.4)
+    for at, (*_, death, side, closes) in enumerate(steps):
+        order = OrderIntent(key=f"k{at}", agent="demo", magic=77, symbol="EURUSD", side=side, lots=0.4, closes=closes)
         chaos.alive(lambda order=order: chaos.desk.receive(order))
         again = msgspec.structs.replace(order, again=True)
         if death == "later":
