@@ -391,7 +391,7 @@ def test_an_exit_says_that_it_closes_and_is_taken_as_gone_when_the_broker_s_word
     desk.control(Control.KILL, by="tom", reason="drill")
     _, exit_ = sent
     assert (exit_.side, exit_.lots, exit_.closes) == (-entry.side, 0.1, 0.1)
-    desk.on_report("2-0", answered(exit_, 2, kind="rejected", position=0, deal=0, reason="nothing to close: it is gone"))
+    desk.on_report("2-0", answered(exit_, 2, kind="rejected", position=0, deal=0, reason="nothing to close"))
     (position,) = desk.state().positions
     by_hand = answered(entry, 3, kind="closed", side=-entry.side, position=position.position_id)
     desk.on_report("3-0", by_hand)
