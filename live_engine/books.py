@@ -14,6 +14,7 @@ from live_engine.broker import broker_event, order_id_of
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, StartedEntry
 from live_engine.heard import Question, Told
 from live_engine.proposers import Fault, Quote, Seats
+from live_engine.report_numbers import ReportNumbers
 from live_engine.slot import Slot
 
 __all__ = ["Books", "Party"]
@@ -72,13 +73,14 @@ class Books:
         self.open: OpenBlock | None = None
         self.given: Given = lambda slot, rows: None
         self.told: Callable[[Told], None] = lambda told: None
-        self._report_seqs: dict[str, int] = {}
+        self.reports = ReportNumbers()
         self._parties: dict[tuple[str, str, bool], Party] = {}
         self._warn = warn
 
     def restore(self, kept: Snapshot) -> None:
         """Stand where a snapshot was taken."""
-        self.tick_id, self.report_id, self._report_seqs = kept.tick_id, kept.report_id, dict(kept.report_seqs)
+        self.tick_id, self.report_id = kept.tick_id, kept.report_id
+        self.reports.restore(kept.report_seqs, kept.report_times_ns)
         self.control, self.control_reason = Control(kept.control), kept.control_reason
         self.outside_id, self.outside = kept.outside_id, dict(kept.outside)
         self.counts.restore(kept)
@@ -90,8 +92,8 @@ class Books:
         """Give the state after record ``seq``, between two blocks."""
         counts = self.counts
         return Snapshot(
-            seq=seq, tick_id=self.tick_id, report_id=self.report_id, report_seqs=self._report_seqs,
-            control=int(self.control), control_reason=self.control_reason,
+            seq=seq, tick_id=self.tick_id, report_id=self.report_id, report_seqs=self.reports.last,
+            report_times_ns=self.reports.newest_ns, control=int(self.control), control_reason=self.control_reason,
             slots=[slot.snapshot() for slot in self.slots.values()], n_ticks=counts.ticks, n_blocks=counts.blocks,
             n_lost=counts.lost, n_doubled=counts.doubled, next_seqs=counts.next_seqs, outside_id=self.outside_id,
             outside=self.outside, sources=self.sources.held,
@@ -144,10 +146,8 @@ class Books:
         self.report_id = inbound.entry_id
         message = decode(inbound.raw)
         assert isinstance(message, Report)
-        if message.origin == "agent":
-            if message.seq <= self._report_seqs.get(message.agent, 0):
-                return
-            self._report_seqs[message.agent] = message.seq
+        if not self.reports.take(message):
+            return
         for slot in self.slots.values():
             mine = order_id_of(message.key, slot.magic) is not None if message.key else message.magic == slot.magic
             if not mine or slot.paper or slot.approval.agent != message.agent:

@@ -147,6 +147,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     outside_id: str = ""
     outside: dict[str, float] = {}
     sources: dict[str, tuple[str, int]] = {}
+    report_times_ns: dict[str, int] = {}
 
 
 def pack_inbound(inbound: Inbound) -> bytes:

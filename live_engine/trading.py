@@ -160,6 +160,8 @@ class Desk:
                 if said := slot.differs_from(message):
                     self.warn(said)
         elif isinstance(message, Report):
+            if lost := self.books.reports.lost_before(message):
+                self._doubt(message.agent, lost)
             inbound = Inbound(self._clock(), entry_id, raw)
             self.journal.append(entries.REPORT, entries.pack_inbound(inbound))
             self.books.on_report(inbound)
@@ -342,6 +344,21 @@ class Desk:
             slot.intents.prepare(int(slot.book.arrays.book["next_order_id"][0]))
         if self._received_at:
             self.stages["tick_to_order"].add(time.perf_counter_ns() - self._received_at)
+
+    def _doubt(self, agent: str, lost: str) -> None:
+        """Enter nothing more on an account of which something was not told."""
+        # Journaled before the report that shows it: a crash in between finds it again, and cannot forget it.
+        said = f"{lost}; compare positions and deals with the terminal"
+        self.warn(said)
+        reached = [
+            slot
+            for slot in self.slots.values()
+            if slot.approval.agent == agent and not (slot.paper or slot.withdrawn or slot.killed)
+        ]
+        if reached:
+            self._control(
+                Control.PAUSE, reached, everything=False, by="the report numbers", reason=f"{said}, then resume"
+            )
 
     def _control(
         self, control: Control, reached: list[Slot], *, everything: bool, by: str, reason: str, by_tier: bool = False
