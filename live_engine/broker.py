@@ -19,6 +19,7 @@ from kernel_lib.wire import OrderIntent, Report
 __all__ = [
     "Intents",
     "broker_event",
+    "is_key_of",
     "magic_of",
     "never_sent",
     "order_id_of",
@@ -71,6 +72,15 @@ def order_id_of(key: str, magic: int) -> int | None:
     if not dot or owner != _base36(magic) or not number or not set(number) <= set(_DIGITS):
         return None
     return int(number, 36)
+
+
+def is_key_of(comment: str, magic: int) -> bool:
+    """Say whether a broker's comment begins with a key of this magic number, whatever the broker added.
+
+    >>> is_key_of("zik0zj.c", 0x7fffffff), is_key_of("[sl 1.1]", 0x7fffffff)
+    (True, False)
+    """
+    return magic > 0 and comment.startswith(f"{_base36(magic)}.")
 
 
 class Intents:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from kernel_lib.trading.record import Control
 from live_engine.books import Books
 from live_engine.latency import Histogram
-from live_engine.state import DeskState, TickState
+from live_engine.state import DeskState, OrphanState, TickState
 
 __all__ = ["desk_state"]
 
@@ -24,6 +24,7 @@ def desk_state(
     stages: Mapping[str, Histogram],
     refused: dict[str, str],
     warnings: list[str],
+    orphans: list[OrphanState],
 ) -> DeskState:
     """Sum the books up.
 
@@ -35,6 +36,8 @@ def desk_state(
         How often the strategy process was started again.
     stages : mapping
         How long each stage took.
+    orphans : list of OrphanState
+        Positions at the broker without an owner.
     """
     strategies = [slot.state() for slot in books.slots.values()]
     seen = books.counts
@@ -50,5 +53,5 @@ def desk_state(
         counts=counts, latency_us={name: each.summary_us() for name, each in stages.items()},
         refused=refused, warnings=warnings,
         profit=round(sum(each.profit for each in strategies), 2),
-        profit_today=round(sum(each.profit_today for each in strategies), 2),
+        profit_today=round(sum(each.profit_today for each in strategies), 2), orphans=orphans,
     )  # fmt: skip

@@ -6,7 +6,7 @@ Money is in the account's currency, prices and lots are as traded, times are UTC
 
 import msgspec
 
-__all__ = ["DeskState", "OrderState", "PositionState", "StrategyState", "TickState"]
+__all__ = ["DeskState", "OrderState", "OrphanState", "PositionState", "StrategyState", "TickState"]
 
 
 class PositionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,24 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     side: int
     lots: float
     sent_ns: int
+
+
+class OrphanState(msgspec.Struct, frozen=True, kw_only=True):
+    """A position at the broker that we opened and no strategy on the desk owns, see :mod:`live_engine.orphans`.
+
+    ``profit`` is floating, in the account's currency; ``words`` say what it is and what to do.
+    """
+
+    agent: str
+    symbol: str
+    side: int
+    lots: float
+    ticket: int
+    magic: int
+    open_price: float
+    stop_loss: float
+    profit: float
+    words: str
 
 
 class TickState(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,3 +117,4 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     profit: float
     profit_today: float
+    orphans: list[OrphanState] = []

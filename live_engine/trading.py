@@ -24,6 +24,7 @@ from live_engine.desk_state import desk_state
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, StartedEntry
 from live_engine.journal import Journal, JournalConfig
 from live_engine.latency import Histogram
+from live_engine.orphans import Orphans
 from live_engine.proposers import Fault, Proposers, Quote
 from live_engine.recovery import recover
 from live_engine.slot import Slot
@@ -92,6 +93,7 @@ class Desk:
         self.books = Books(self.warn)
         self.daily_trades: int | None = None
         self.refused: dict[str, str] = {}
+        self._orphans = Orphans()
         self.warnings: list[str] = []
         self.stages = {name: Histogram() for name in _STAGES}
         self._proposers = proposers
@@ -159,6 +161,7 @@ class Desk:
             for slot in self.slots.values():
                 if said := slot.differs_from(message):
                     self.warn(said)
+            self._orphans.look(message, self.slots.values(), self.refused)
         elif isinstance(message, Report):
             if lost := self.books.reports.lost_before(message):
                 self._doubt(message.agent, lost)
@@ -273,7 +276,7 @@ class Desk:
         return desk_state(
             self.books, tenant=self.tenant, time_ns=self._clock(), broken=self.journal.failed,
             journal_seq=self.journal.last_seq, restarts=self._proposers.restarts, stages=self.stages,
-            refused=self.refused, warnings=self.warnings[-20:],
+            refused=self.refused, warnings=self.warnings[-20:], orphans=self._orphans.found,
         )  # fmt: skip
 
     def warn(self, text: str) -> None:

@@ -167,7 +167,7 @@ function render({ el }) {
     kill.disabled = asked.includes("kill") || !desk || d.state === "killed";
     const unrun = Object.entries(d.refused).map(([hash, why]) => `Strategy ${hash.slice(0, 8)} is not run: ${why}`);
     const mute = silent() ? ["The desk is not heard any more. What stands here is as it was last; a switch may not reach it."] : [];
-    const said = ended || [...(refused ? [`No live stream here: ${refused}. This page looks every few seconds instead.`] : []), ...mute, ...d.warnings, ...unrun].join("\n");
+    const said = ended || [...(refused ? [`No live stream here: ${refused}. This page looks every few seconds instead.`] : []), ...mute, ...(d.orphans || []).map((o) => o.words), ...d.warnings, ...unrun].join("\n");
     set(notice, said);
     notice.hidden = !said;
     root.classList.toggle("ended", Boolean(ended));

@@ -139,6 +139,16 @@ def test_an_active_strategy_says_why_its_last_order_was_refused(desk: Desk) -> N
     assert desk.cells("Strategies", "Denied") == ["3"]
 
 
+def test_a_position_without_an_owner_is_named_with_what_to_do(desk: Desk) -> None:
+    words = "EURUSD long 0.1 lots at agent pc1 (ticket 4711, magic 77) has no owner: close it in the terminal"
+    desk.say({"type": "desk", "desk": DESK | {"orphans": [{"ticket": 4711, "words": words}]}, "ticks": []})
+    desk.page.clock.run_for(1_000)
+    desk.page.wait_for_selector(f".notice >> text={words}")
+    desk.say({"type": "desk", "desk": DESK, "ticks": []})
+    desk.page.clock.run_for(1_000)
+    desk.page.wait_for_selector(".notice", state="hidden")
+
+
 def test_a_strategy_that_stays_paused_is_not_said_to_trade_again(desk: Desk) -> None:
     desk.page.click("td.does button")
     desk.page.click("dialog[open] button[type=submit]")
