@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from kernel_lib.errors import BadData
+from kernel_lib.errors import BadData, Refused
+from kernel_lib.one_position import require_own_position
 from kernel_lib.passport import Approved
 from kernel_lib.trading.record import Control
 from kernel_lib.wire import AccountState, OrderIntent, OutsideValue, Report, decode
@@ -210,7 +211,7 @@ class Desk:
         )  # fmt: skip
 
     def reload(self, approved: dict[str, tuple[bytes, bytes, Approved]], refused: dict[str, str]) -> None:
-        """Put newly approved strategies on the desk, and take those without approval off.
+        """Put newly approved strategies on the desk, the earliest approval first, and take those without approval off.
 
         Parameters
         ----------
@@ -227,11 +228,16 @@ class Desk:
                 self._proposers.remove(slot.number)
                 self.books.on_closed(slot.number)
         live = {slot.hash for slot in self.slots.values() if not slot.withdrawn}
-        for passport_hash, (bundle, approval, _) in approved.items():
-            if passport_hash not in live:
-                entry = OpenedEntry(max(self.slots, default=0) + 1, bundle, approval)
-                self.journal.append(entries.OPENED, msgspec.msgpack.encode(entry))
-                self._load(self.books.on_opened(entry))
+        fresh = [given for passport_hash, given in approved.items() if passport_hash not in live]
+        for bundle, approval, wanted in sorted(fresh, key=lambda given: given[2].approval.at_ns):
+            try:
+                require_own_position(wanted, [slot.approved for slot in self.slots.values() if slot.trades_at_broker])
+            except Refused as error:
+                self.refused[wanted.approval.hash] = f"{error.code}: {error}"
+                continue
+            entry = OpenedEntry(max(self.slots, default=0) + 1, bundle, approval)
+            self.journal.append(entries.OPENED, msgspec.msgpack.encode(entry))
+            self._load(self.books.on_opened(entry))
 
     def snapshot(self) -> None:
         """Keep the state, so that recovery starts here."""

@@ -19,11 +19,13 @@ Routes, below ``/services/api``; every answer is JSON, every refusal ``{"error",
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -45,15 +47,19 @@ from kernel_lib.certificate import evidence_for_reading
 from kernel_lib.config import Home, Ports, StoreUrls
 from kernel_lib.errors import BadData, Refused, TickhubError
 from kernel_lib.keys import read_private_key
+from kernel_lib.one_position import require_own_position
 from kernel_lib.passport import (
     MAX_BUNDLE_BYTES,
     Approval,
+    Approved,
     Passport,
     check_mode,
     decode_passport,
     for_reading,
+    load_approved,
     sign_approval,
     store_approved,
+    verify,
     withdraw_approved,
 )
 from kernel_lib.stores.accounts import PostgresAccounts
@@ -209,6 +215,8 @@ class _Approve(_Api):
             hash=bundle_hash, tenant=caller.tenant, author=passport.author, approver=caller.user, mode=wish.mode,
             agent=wish.agent, limits=limits, at_ns=time.time_ns(),
         )  # fmt: skip
+        running = await self.blocking(lambda: list(self._running(caller.tenant)))
+        require_own_position(Approved(passport, approval), running)
         statement, signature = sign_approval(approval, self._key)
         await self.blocking(
             lambda: self._accounts.approve(
@@ -218,6 +226,12 @@ class _Approve(_Api):
         await self.blocking(lambda: store_approved(self._home, bundle, statement, signature))
         await self.record("strategy_approved", {"hash": bundle_hash, "mode": wish.mode})
         self.answer({"hash": bundle_hash, "status": "approved", "engine_told": await self.poke_engine()})
+
+    def _running(self, tenant: str) -> Iterator[Approved]:
+        key, now_ns = self._key.public_key(), time.time_ns()
+        for each in load_approved(self._home, tenant):
+            with contextlib.suppress(Refused):  # what the engine does not run is in nobody's way
+                yield verify(each.bundle, each.approval, each.signature, key, tenant=tenant, now_ns=now_ns)
 
 
 class _Reject(_Api):

@@ -24,8 +24,8 @@ Answer = TypeVar("Answer")
 
 _STATUS = {
     "no_token": 401, "bad_token": 401, "rate": 429, "unknown_symbol": 404, "unknown_strategy": 404, "no_route": 404,
-    "already_approved": 409, "strategy_closed": 409, "locked": 409, "bundle_size": 413, "method": 405,
-    "engine_unreachable": 503, "desk_down": 503, "unknown_desk": 404,
+    "already_approved": 409, "strategy_closed": 409, "symbol_taken": 409, "locked": 409, "bundle_size": 413,
+    "method": 405, "engine_unreachable": 503, "desk_down": 503, "unknown_desk": 404,
 }  # fmt: skip
 
 

@@ -145,6 +145,24 @@ def test_what_runs_on_paper_only_is_not_approved_for_a_terminal(
     assert client.post(approve, json={"mode": "paper"}, headers=token(f"{tenant}-admin")).status_code == 200
 
 
+def test_a_second_strategy_on_one_netting_position_is_not_approved(
+    api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]
+) -> None:
+    client, tenant = api[0], tenants["pro"]
+    first, second = submit(client, tenant, "first"), submit(client, tenant, "second")
+    admin, wish = token(f"{tenant}-admin"), {"mode": "mt5", "agent": "pc1"}
+
+    def approve(bundle_hash: str) -> tuple[int, str]:
+        answer = client.post(f"{PREFIX}/strategies/{bundle_hash}/approve", json=wish, headers=admin)
+        return answer.status_code, answer.json().get("error", "")
+
+    assert approve(first) == (200, "")
+    assert approve(second) == (409, "symbol_taken")
+    assert client.post(f"{PREFIX}/strategies/{first}/reject", json={}, headers=admin).status_code == 200
+    assert approve(second) == (200, "")
+    assert client.post(f"{PREFIX}/strategies/{second}/reject", json={}, headers=admin).status_code == 200
+
+
 def test_another_tenant_cannot_touch_a_strategy(
     api: tuple[httpx.Client, ObedientDesk, Home], tenants: dict[str, str]
 ) -> None:
