@@ -15,21 +15,24 @@ over the sockets in ``TICKHUB_SERVICES``; elsewhere set ``TICKHUB_URL`` (the hub
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
+from kernel_lib.client_platform import TIMEOUT_S, Platform, asked_for
 from kernel_lib.config import Secret
-from kernel_lib.errors import BadData, Misconfigured, Refused, Transient
+from kernel_lib.declared import no_such, shown
+from kernel_lib.errors import BadData, Misconfigured, Refused
 
 if TYPE_CHECKING:
-    import httpx
     import pandas as pd
     import pyarrow as pa
-    from websockets.typing import Origin
 
     from kernel_lib.market.instrument import Instrument
     from kernel_lib.market.tick import Ticks
+    from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
 
 __all__ = [
     "Client",
@@ -54,9 +57,14 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+def __getattr__(name: str) -> Any:
+    raise no_such(__name__, name, __all__)
+
+
 #: A time: UTC nanoseconds, or ISO 8601 text such as ``"2026-01-31T09:00"``.
 Time = int | str
-_TIMEOUT_S = 60.0
+_WHOLE_HASH = 64
+_HASH = re.compile(rf"[0-9a-f]{{6,{_WHOLE_HASH}}}")
 _POLL_S = 1.0
 
 
@@ -83,11 +91,7 @@ class Client:
                 "the client must know where the platform is: run it in a notebook server, or set TICKHUB_URL and "
                 "JUPYTERHUB_API_TOKEN"
             )
-        self._token = token
-        self._services = services
-        self._url = url.rstrip("/")
-        self._stream_url = stream_url.rstrip("/")
-        self._open: dict[str, httpx.Client] = {}
+        self._platform = Platform(token, services, url.rstrip("/"), stream_url.rstrip("/"))
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Client":
@@ -105,13 +109,11 @@ class Client:
 
     def close(self) -> None:
         """Close every connection."""
-        for each in self._open.values():
-            each.close()
-        self._open.clear()
+        self._platform.close()
 
     def me(self) -> dict[str, Any]:
         """Who this is, in which tenant, with which role, tier and limits."""
-        answer: dict[str, Any] = self._json("GET", "api", "me")
+        answer: dict[str, Any] = self._platform.json("GET", "api", "me")
         return answer
 
     def symbols(self) -> "pd.DataFrame":
@@ -122,7 +124,7 @@ class Client:
         import pandas as pd
 
         columns = ["symbol", "n_ticks", "first_ns", "last_ns", "open", "sealed_from_ns"]
-        frame = pd.DataFrame(self._json("GET", "data", "symbols"), columns=columns)
+        frame = pd.DataFrame(self._platform.json("GET", "data", "symbols"), columns=columns)
         frame["sealed_from_ns"] = frame["sealed_from_ns"].astype("Int64")
         for name in ("first", "last", "sealed_from"):
             frame[name] = pd.to_datetime(frame.pop(f"{name}_ns"), unit="ns", utc=True)
@@ -151,7 +153,7 @@ class Client:
 
         from kernel_lib.market.tick import TICK
 
-        table = self._arrow("ticks", symbol=symbol, start=start, end=end, limit=limit)
+        table = self._platform.arrow("ticks", symbol=symbol, start=start, end=end, limit=limit)
         found = np.empty(table.num_rows, dtype=TICK)
         for name in ("time_ns", "bid", "ask"):
             found[name] = table[name].to_numpy()
@@ -161,7 +163,7 @@ class Client:
         self, symbol: str, start: Time | None = None, end: Time | None = None, limit: int | None = None
     ) -> "pd.DataFrame":
         """Recorded ticks as a table: ``bid`` and ``ask`` by UTC time."""
-        return _by_time(self._arrow("ticks", symbol=symbol, start=start, end=end, limit=limit))
+        return _by_time(self._platform.arrow("ticks", symbol=symbol, start=start, end=end, limit=limit))
 
     def bars(
         self, symbol: str, length: str = "1m", start: Time | None = None, end: Time | None = None,
@@ -172,40 +174,69 @@ class Client:
         ``open high low close`` are of the bid, ``volume`` counts ticks, ``spread`` is the last one of the bar in quote
         currency.
         """
-        return _by_time(self._arrow("bars", symbol=symbol, length=length, start=start, end=end, limit=limit))
+        return _by_time(self._platform.arrow("bars", symbol=symbol, length=length, start=start, end=end, limit=limit))
 
     def strategies(self) -> "pd.DataFrame":
         """The tenant's strategies, newest first: hash, name, author, status, time of submission."""
         import pandas as pd
 
         columns = ["hash", "name", "author", "status", "submitted_at"]
-        frame = pd.DataFrame(self._json("GET", "api", "strategies"), columns=columns)
+        frame = pd.DataFrame(self._platform.json("GET", "api", "strategies"), columns=columns)
         frame["submitted_at"] = pd.to_datetime(frame["submitted_at"], utc=True)
         return frame
 
-    def promote(self, strategy: Any, *, instrument: "Instrument", **settings: Any) -> str:
+    def submitted(self, begins: str) -> str:
+        """Find the one submitted strategy whose hash begins so, and give its whole hash.
+
+        Raises
+        ------
+        BadData
+            Too little was said to mean one for sure, or it begins none or several.
+        """
+        if not isinstance(begins, str) or not _HASH.fullmatch(begins):
+            raise BadData(f"at least 6 characters of the hash must be given, as promote() gives it, it was {begins!r}")
+        if len(begins) == _WHOLE_HASH:
+            return begins
+        known = [each for each in self.strategies()["hash"] if each.startswith(begins)]
+        if len(known) != 1:
+            raise BadData(f"{begins!r} must begin one strategy's hash, it begins {len(known)}; see client.strategies()")
+        return str(known[0])
+
+    def promote(
+        self, strategy: Any, *, instrument: "Instrument | str", account: "AccountConfig | None" = None,
+        limits: "RiskLimits | None" = None, costs: "Costs | None" = None, evidence: Mapping[str, str] | None = None,
+    ) -> str:  # fmt: skip
         """Submit a strategy for approval by another person; gives the hash it is known by from now on.
 
         Parameters
         ----------
         strategy : Strategy
             What ``@strategy`` made.
-        instrument : Instrument
-            What it trades.
-        settings
-            ``account``, ``limits``, ``costs`` and ``evidence`` of :func:`kernel_lib.passport.build_passport`. To the
-            evidence is added what the platform counted for the present hypothesis, which the api checks.
-        """
-        from kernel_lib.passport import build_passport
+        instrument : Instrument or str
+            What it trades: contract data, or the symbol of a typical retail contract.
+        account, limits, costs : AccountConfig, RiskLimits, Costs, optional
+            What it is for; the usual ones where nothing is said.
+        evidence : mapping of str to str, optional
+            What speaks for it, for the approver to read. To it is added what the platform counted for the present
+            hypothesis, which the api checks.
 
+        Raises
+        ------
+        BadData
+            It is no strategy, its decision is a lambda, or its source is not known.
+        """
+        from kernel_lib.market.instrument import instrument as known_instrument
+        from kernel_lib.passport import build_passport, check_promotable
+
+        check_promotable(strategy)
+        contract = known_instrument(instrument) if isinstance(instrument, str) else instrument
         who = self.me()
-        counted = self._counted(strategy.name, instrument.symbol)
-        settings["evidence"] = {**(settings.get("evidence") or {}), **counted}
         passport = build_passport(
-            strategy, instrument=instrument, author=who["user"], tenant=who["tenant"], created_ns=time.time_ns(),
-            **settings,
+            strategy, instrument=contract, author=who["user"], tenant=who["tenant"], created_ns=time.time_ns(),
+            account=account, limits=limits, costs=costs,
+            evidence={**(evidence or {}), **self._counted(strategy.name, contract.symbol)},
         )  # fmt: skip
-        submitted: dict[str, Any] = self._json("POST", "api", "strategies", content=passport.encode())
+        submitted: dict[str, Any] = self._platform.json("POST", "api", "strategies", content=passport.encode())
         return str(submitted["hash"])
 
     def trials(self, hypothesis: str | None = None, symbol: str | None = None) -> dict[str, Any]:
@@ -218,12 +249,12 @@ class Client:
         """
         given = {"hypothesis": hypothesis, "symbol": symbol}
         query = {name: text for name, text in given.items() if text is not None}
-        answer: dict[str, Any] = self._request("GET", "api", "trials", params=query).json()
+        answer: dict[str, Any] = self._platform.json("GET", "api", "trials", params=query)
         return answer
 
     def post_trials(self, body: bytes) -> dict[str, Any]:
         """Tell the platform what ran, as :class:`~kernel_lib.client_trials.PlatformCounter` does by itself."""
-        answer: dict[str, Any] = self._json("POST", "api", "trials", content=body)
+        answer: dict[str, Any] = self._platform.json("POST", "api", "trials", content=body)
         return answer
 
     def hold_out(self, passport_hash: str, *, wait_s: float = 1200.0) -> dict[str, Any]:
@@ -232,7 +263,7 @@ class Client:
         Parameters
         ----------
         passport_hash : str
-            As :meth:`promote` gives it.
+            As :meth:`promote` gives it; its first six characters are enough.
         wait_s : float
             How long to wait for the verdict; it is ``"running"`` after that, and can be asked for again.
 
@@ -248,12 +279,13 @@ class Client:
         Refused
             ``unknown_strategy``, ``no_hold_out``, ``hold_out_looks``, ``hold_out_channels``, ``no_sandbox``.
         """
-        answer: dict[str, Any] = self._json("POST", "data", f"hold-out/{passport_hash}")
+        found = self.submitted(passport_hash)
+        answer: dict[str, Any] = self._platform.json("POST", "data", f"hold-out/{found}")
         until = time.monotonic() + wait_s
         while answer["verdict"] == "running" and time.monotonic() < until:
             time.sleep(_POLL_S)
             try:
-                answer = self._json("GET", "data", f"hold-out/{passport_hash}")
+                answer = self._platform.json("GET", "data", f"hold-out/{found}")
             except Refused as error:
                 if error.code != "rate":  # asking is what exceeds it; the run goes on
                     raise
@@ -261,7 +293,7 @@ class Client:
 
     def quota(self) -> dict[str, Any]:
         """What the tier gives and what of it is used: backtest-seconds of today, looks at the hold-out."""
-        answer: dict[str, Any] = self._json("GET", "api", "quota")
+        answer: dict[str, Any] = self._platform.json("GET", "api", "quota")
         return answer
 
     def approve(self, passport_hash: str, *, mode: str = "paper", agent: str = "") -> dict[str, Any]:
@@ -270,12 +302,13 @@ class Client:
         Parameters
         ----------
         passport_hash : str
-            As :meth:`promote` and :meth:`strategies` give it.
+            As :meth:`promote` and :meth:`strategies` give it; its first six characters are enough.
         mode : str
             ``"paper"`` or ``"mt5"``; the latter sends orders to the terminal of ``agent``.
         """
         content = json.dumps({"mode": mode, "agent": agent}).encode()
-        answer: dict[str, Any] = self._json("POST", "api", f"strategies/{passport_hash}/approve", content=content)
+        found = self.submitted(passport_hash)
+        answer: dict[str, Any] = self._platform.json("POST", "api", f"strategies/{found}/approve", content=content)
         return answer
 
     def tell(self, channel: str, number: float | None) -> None:
@@ -288,49 +321,33 @@ class Client:
         number : float or None
             None: nothing is known any more.
         """
-        if number is not None and not math.isfinite(number):
-            raise BadData(f"a value must be a finite number, or None when nothing is known, it was {number}")
-        self._json("POST", "api", "outside", content=json.dumps({"channel": channel, "number": number}).encode())
+        if number is not None and not _is_finite(number):
+            raise BadData(f"a value must be a finite number, or None when nothing is known, it was {shown(number)}")
+        self._platform.json(
+            "POST",
+            "api",
+            "outside",
+            content=json.dumps({"channel": channel, "number": None if number is None else float(number)}).encode(),
+        )
 
     def desk(self) -> dict[str, Any]:
         """The tenant's desk as the engine sees it; the schema is in ``live_engine/state.py``."""
-        answer: dict[str, Any] = self._json("GET", "api", "desk")
+        answer: dict[str, Any] = self._platform.json("GET", "api", "desk")
         return answer
 
-    def stream(self, symbols: Iterable[str] | None = None, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
+    def stream(
+        self, symbols: str | Iterable[str] | None = None, timeout_s: float | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Live messages as they come, until the caller stops; quotes are conflated to the tier's interval.
 
         Parameters
         ----------
-        symbols : iterable of str, optional
+        symbols : str or iterable of str, optional
             Which symbols; default: as many as the tier opens.
         timeout_s : float, optional
             Longest silence; then :class:`~kernel_lib.errors.Transient` says that the market is quiet.
         """
-        from websockets.exceptions import ConnectionClosed
-        from websockets.sync.client import connect, unix_connect
-
-        ticket = self._json("POST", "api", "stream-ticket")["ticket"]
-        try:
-            socket = (
-                unix_connect(f"{self._services}/stream.sock", "ws://hub/ws/stream")
-                if self._services
-                else connect(f"{self._stream_url}/ws/stream", origin=cast("Origin", self._url))
-            )
-        except (OSError, TimeoutError) as error:
-            raise Transient(f"the live stream must answer, it did not: {error}") from None
-        with socket:
-            socket.send(json.dumps({"ticket": ticket, "symbols": list(symbols or ())}))
-            try:
-                while True:
-                    message: dict[str, Any] = json.loads(socket.recv(timeout=timeout_s))
-                    if message.get("type") == "refused" or "code" in message:
-                        raise Refused(str(message.get("code", "refused")), str(message.get("message", "")))
-                    yield message
-            except TimeoutError:
-                raise Transient(f"a message must come within {timeout_s} s; is the market open?") from None
-            except ConnectionClosed as error:
-                raise Transient(f"the live stream ended: {error}") from None
+        return self._platform.messages(asked_for(symbols, timeout_s), timeout_s)
 
     def _counted(self, strategy: str, symbol: str) -> dict[str, str]:
         from kernel_lib.backtest.counting import current_hypothesis
@@ -338,68 +355,16 @@ class Client:
 
         counter, hypothesis = offered(), current_hypothesis(strategy)
         if counter is not None:
-            counter.send(_TIMEOUT_S)
+            counter.send(TIMEOUT_S)
         tally = self.trials(hypothesis, symbol)
         return {
             "hypothesis": hypothesis, "trials": str(tally["n_trials"]), "trials_run": str(tally["n_runs"]),
             "trials_on_instrument": str(tally["n_on_instrument"]),
         }  # fmt: skip
 
-    # Requests
 
-    def _arrow(self, route: str, **query: Any) -> "pa.Table":
-        import pyarrow as pa
-
-        response = self._request("GET", "data", route, params={k: v for k, v in query.items() if v is not None})
-        try:
-            with pa.ipc.open_stream(response.content) as reader:
-                return reader.read_all()
-        except pa.ArrowInvalid as error:
-            raise Transient(f"the answer was cut off: {error}; try again") from None
-
-    def _json(self, method: str, service: str, route: str, content: bytes | None = None) -> Any:
-        response = self._request(method, service, route, content=content)
-        try:
-            return response.json()
-        except ValueError:
-            raise Transient("the answer was not JSON; is something else listening there?") from None
-
-    def _request(self, method: str, service: str, route: str, **options: Any) -> "httpx.Response":
-        import httpx
-
-        # httpx forgets to close a unix socket that it could not connect.
-        if self._services and not os.path.exists(f"{self._services}/{service}.sock"):
-            raise Transient(f"the service {service!r} must answer, it is not there; try again in a moment")
-        try:
-            response = self._client(service).request(method, f"/services/{service}/{route}", **options)
-        except httpx.HTTPError as error:
-            raise Transient(
-                f"the service {service!r} must answer, it did not: {error}; try again in a moment"
-            ) from None
-        if response.status_code < 400:
-            return response
-        try:
-            refusal = response.json()
-            code, message = str(refusal["error"]), str(refusal["message"])
-        except (ValueError, KeyError, TypeError):
-            raise Transient(f"the service {service!r} answered {response.status_code}; try again in a moment") from None
-        if response.status_code >= 500 and code != "engine_unreachable":
-            raise Transient(message)
-        if code == "bad_request":
-            raise BadData(message)
-        raise Refused(code, message)
-
-    def _client(self, service: str) -> "httpx.Client":
-        import httpx
-
-        name = service if self._services else ""
-        if name not in self._open:
-            transport = httpx.HTTPTransport(uds=f"{self._services}/{service}.sock") if self._services else None
-            self._open[name] = httpx.Client(
-                transport=transport, base_url="http://hub" if self._services else self._url, timeout=_TIMEOUT_S,
-                headers={"Authorization": f"token {self._token.reveal()}"}, trust_env=False,
-            )  # fmt: skip
-        return self._open[name]
+def _is_finite(number: object) -> bool:
+    return isinstance(number, Real) and math.isfinite(number)
 
 
 def _by_time(table: "pa.Table") -> "pd.DataFrame":
@@ -480,9 +445,14 @@ def desk() -> dict[str, Any]:
     return _client().desk()
 
 
-def promote(strategy: Any, *, instrument: "Instrument", **settings: Any) -> str:
+def promote(
+    strategy: Any, *, instrument: "Instrument | str", account: "AccountConfig | None" = None,
+    limits: "RiskLimits | None" = None, costs: "Costs | None" = None, evidence: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
     """See :meth:`Client.promote`."""
-    return _client().promote(strategy, instrument=instrument, **settings)
+    return _client().promote(
+        strategy, instrument=instrument, account=account, limits=limits, costs=costs, evidence=evidence
+    )
 
 
 def tell(channel: str, number: float | None) -> None:
@@ -490,6 +460,6 @@ def tell(channel: str, number: float | None) -> None:
     _client().tell(channel, number)
 
 
-def stream(symbols: Iterable[str] | None = None, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
+def stream(symbols: str | Iterable[str] | None = None, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
     """See :meth:`Client.stream`."""
     return _client().stream(symbols, timeout_s)

@@ -23,6 +23,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from kernel_lib.config import Home
+from kernel_lib.declared import shown
 from kernel_lib.errors import BadData, Refused
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
@@ -34,6 +35,7 @@ __all__ = [
     "Stored",
     "build_passport",
     "check_mode",
+    "check_promotable",
     "decode_passport",
     "for_reading",
     "load_approved",
@@ -177,8 +179,7 @@ def build_passport(
     BadData
         The source is not known (a decision typed at a prompt), or a field is out of range.
     """
-    if not strategy.source:
-        raise BadData(f"{strategy.name}: its source text must be known to be promoted; define it in a cell or a file")
+    check_promotable(strategy)
     paper_only = getattr(strategy, "paper_only", "")
     passport = Passport(
         name=strategy.name,
@@ -207,6 +208,22 @@ def build_passport(
     except Refused as error:
         raise BadData(f"{strategy.name} cannot be promoted: {error}") from error
     return passport
+
+
+def check_promotable(strategy: Any) -> None:
+    """Refuse what no passport can be made of, in the words of who wrote it.
+
+    Raises
+    ------
+    BadData
+        It is no strategy, its decision has no name, or its source is not known.
+    """
+    if not all(hasattr(strategy, name) for name in ("name", "entry", "source", "params", "features", "channels")):
+        raise BadData(f"what is promoted must be what @strategy made, it was {shown(strategy)}")
+    if not str(strategy.entry).isidentifier():
+        raise BadData("a decision must have a name to be promoted: write it as a function with def, it was a lambda")
+    if not strategy.source:
+        raise BadData(f"{strategy.name}: its source text must be known to be promoted; define it in a cell or a file")
 
 
 def decode_passport(bundle: bytes) -> Passport:

@@ -24,6 +24,8 @@ __all__ = ["ROWS_CEILING", "ExceedsTier", "Query", "bars", "parse_time_ns", "sym
 #: The technical ceiling where a tier names no limit.
 ROWS_CEILING = 20_000_000
 _DAY_NS = 86_400 * 10**9
+#: Below lie nanoseconds of the first year, in which no market was recorded, and today's seconds, ms and us.
+_LEAST_NS = 365 * _DAY_NS
 
 
 class ExceedsTier(Refused):
@@ -53,6 +55,10 @@ def parse_time_ns(text: str) -> int:
     if text.lstrip("-").isdigit() and text.isascii():
         if len(text) > 19:
             raise BadData(f"a time must fit 64 bits of nanoseconds, it was {text[:40]!r}")
+        if 0 < int(text) < _LEAST_NS:
+            raise BadData(
+                f"a time must be in nanoseconds since 1970, {text} would be seconds after it; or ISO 8601 text"
+            )
         return int(text)
     try:
         moment = datetime.fromisoformat(text)
@@ -121,7 +127,11 @@ def _range(store: TickStore, seal: Seal, tenant: str, held: Tier, query: Query) 
     if query.start_ns is None:
         return max(earliest, 0), end_ns
     if query.start_ns >= end_ns:
-        raise BadData(f"start must lie before end, they were {query.start_ns} and {end_ns}")
+        if query.end_ns is None:
+            raise BadData(
+                f"start must lie within what is recorded, which ends at {_utc(last_ns)}, it was {_utc(query.start_ns)}"
+            )
+        raise BadData(f"start must lie before end, they were {_utc(query.start_ns)} and {_utc(end_ns)}")
     # Asking for more than there is exceeds nothing.
     reach_ns = max(query.start_ns, span.first_ns)
     if reach_ns < earliest:
@@ -136,12 +146,16 @@ def _range(store: TickStore, seal: Seal, tenant: str, held: Tier, query: Query) 
 def _refuse_sealed(query: Query, span: Span, opened_ns: int) -> None:
     if (query.start_ns or 0) < opened_ns and (query.end_ns or 0) <= opened_ns:
         return
-    opened, last = (datetime.fromtimestamp(each // 10**9, UTC).isoformat() for each in (opened_ns, span.last_ns))
+    opened, last = _utc(opened_ns), _utc(span.last_ns)
     raise Refused(
         "sealed",
         f"history of {span.symbol} is open up to {opened}; from there to its end, {last}, it is the sealed hold-out, "
         "on which the platform judges submitted strategies (client.hold_out(hash)); narrow start and end",
     )
+
+
+def _utc(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // 10**9, UTC).isoformat()
 
 
 def _check_rows(held: Tier, n_rows: int, what: str) -> None:

@@ -10,7 +10,6 @@ import click
 from kernel_lib.errors import BadData, Misconfigured
 
 if TYPE_CHECKING:
-    from kernel_lib.client import Client
     from kernel_lib.strategy import Strategy
 
 __all__ = [
@@ -21,10 +20,7 @@ __all__ = [
     "choose_strategy",
     "echo_json",
     "parse_settings",
-    "submitted_hash",
 ]
-
-_LEAST_OF_A_HASH = 6
 
 
 class _Number(click.ParamType):  # type: ignore[type-arg]
@@ -120,24 +116,6 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
             raise Misconfigured(f"--set names each parameter once, {name.strip()} came twice")
         parsed[name.strip()] = int(number) if number.is_integer() and "." not in text and "e" not in text else number
     return parsed
-
-
-def submitted_hash(client: "Client", begins: str) -> str:
-    """Find the one submitted strategy whose hash begins so.
-
-    Raises
-    ------
-    BadData
-        Too little was said to mean one for sure, or it begins none or several.
-    """
-    if len(begins) < _LEAST_OF_A_HASH:
-        raise BadData(f"at least {_LEAST_OF_A_HASH} characters of the hash must be given, it was {begins!r}")
-    known = [str(each) for each in client.strategies()["hash"] if each.startswith(begins)]
-    if len(known) != 1:
-        raise BadData(
-            f"{begins[:64]!r} must begin one strategy's hash, it begins {len(known)}; see 'tickhub strategies'"
-        )
-    return known[0]
 
 
 def echo_json(answer: object) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from kernel_lib.cli.choose import echo_json, submitted_hash
+from kernel_lib.cli.choose import echo_json
 from kernel_lib.cli.login import connect
 
 __all__ = ["hold_out", "quota", "trials"]
@@ -57,8 +57,7 @@ def quota(user: str | None, as_json: bool) -> None:
 @_json
 def hold_out(passport_hash: str, user: str | None, as_json: bool) -> None:
     """Have the strategy known by HASH (its first six characters are enough) judged on the sealed hold-out, once."""
-    client = connect(user)
-    told = client.hold_out(submitted_hash(client, passport_hash))
+    told = connect(user).hold_out(passport_hash)
     if as_json:
         echo_json(told)
         return

@@ -2,7 +2,7 @@
 
 import click
 
-from kernel_lib.cli.choose import POSITIVE, choose_strategy, echo_json, parse_settings, submitted_hash
+from kernel_lib.cli.choose import POSITIVE, choose_strategy, echo_json, parse_settings
 from kernel_lib.cli.login import connect
 
 __all__ = ["approve", "promote", "strategies"]
@@ -49,7 +49,7 @@ def promote(
 def approve(passport_hash: str, mode: str, agent: str, user: str | None, as_json: bool) -> None:
     """Approve the strategy known by HASH (its first six characters are enough); not your own."""
     client = connect(user)
-    found = submitted_hash(client, passport_hash)
+    found = client.submitted(passport_hash)
     answer = client.approve(found, mode=mode, agent=agent)
     if as_json:
         echo_json(answer)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from kernel_lib.declared import shown
 from kernel_lib.errors import BadData, Misconfigured, StrategyFault
 from kernel_lib.features.feature import Feature
 from kernel_lib.features.shelf import holding
@@ -129,6 +130,10 @@ class Strategy:
 
     def _make_features(self) -> dict[str, Feature]:
         made = self._features(SimpleNamespace(**self.params)) if callable(self._features) else self._features
+        if not isinstance(made, Mapping):
+            raise Misconfigured(
+                f"{self.name}: features must be given by name, as in dict(fast=f.ema(12)), it was {shown(made)}"
+            )
         features = dict(made)
         for name, each in features.items():
             _check_name(name, "feature", self.name)

@@ -8,16 +8,22 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from kernel_lib import client as client_module
+from kernel_lib import features as f
 from kernel_lib.client import Client
+from kernel_lib.client_platform import asked_for
 from kernel_lib.config import Secret
 from kernel_lib.errors import BadData, Misconfigured, Refused, Transient
 from kernel_lib.market.tick import TICK
+from kernel_lib.strategies import ma_cross
+from kernel_lib.strategy import strategy
 
 Answer = tuple[int, bytes]
 Serve = Callable[[dict[str, Answer]], Client]
@@ -137,7 +143,67 @@ def test_the_token_does_not_show() -> None:
     client.close()
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_a_value_that_is_no_number_is_refused_before_it_is_sent(number: float) -> None:
+@pytest.fixture
+def unreachable() -> Iterator[Client]:
+    """A client that must not come as far as asking anybody."""
+    client = Client(Secret("t" * 32), url="http://127.0.0.1:1", stream_url="ws://127.0.0.1:1")
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), "hot", [0.3]])
+def test_a_value_that_is_no_number_is_refused_before_it_is_sent(unreachable: Client, number: Any) -> None:
     with pytest.raises(BadData, match="must be a finite number, or None"):
-        Client(Secret("t" * 32), url="http://127.0.0.1:1").tell("moon", number)
+        unreachable.tell("moon", number)
+
+
+def test_one_symbol_is_a_list_of_it_and_not_of_its_letters() -> None:
+    assert asked_for("EURUSD", None) == ["EURUSD"]
+    assert asked_for(("EURUSD", "USDJPY"), 5) == ["EURUSD", "USDJPY"]
+    assert asked_for(None, None) == []
+
+
+@pytest.mark.parametrize(("symbols", "timeout_s"), [(3, None), ([3], None), ("EURUSD", -1.0), ("EURUSD", 0.0)])
+def test_a_stream_of_nothing_is_refused_when_it_is_asked_for(
+    unreachable: Client, symbols: Any, timeout_s: float | None
+) -> None:
+    with pytest.raises(BadData, match=r"symbols must be one such as 'EURUSD'|timeout_s must be above 0"):
+        unreachable.stream(symbols, timeout_s)
+
+
+HASHES = ["ab12cd34" + "0" * 56, "ab12cd99" + "0" * 56, "ffff0000" + "0" * 56]
+LISTED = [
+    {"hash": each, "name": "n", "author": "a", "status": "submitted", "submitted_at": "2026-11-21T10:00:00"}
+    for each in HASHES
+]
+
+
+@pytest.mark.parametrize("begins", ["", "f", "ffff0", "ab12cd", "zzzzzz", "ab/../c", "eeeeee", "ff" * 33, None])
+def test_a_hash_that_does_not_mean_one_strategy_for_sure_means_none(serve: Serve, begins: Any) -> None:
+    client = serve({"/services/api/strategies": (200, json.dumps(LISTED).encode())})
+    with pytest.raises(BadData, match=r"of the hash must be given|must begin one strategy's hash"):
+        client.approve(begins)
+    with pytest.raises(BadData, match=r"of the hash must be given|must begin one strategy's hash"):
+        client.hold_out(begins)
+
+
+def test_the_first_characters_of_a_hash_are_enough(serve: Serve) -> None:
+    client = serve({"/services/api/strategies": (200, json.dumps(LISTED).encode())})
+    assert client.submitted("ffff00") == HASHES[2]
+    assert client.submitted(HASHES[0]) == HASHES[0]
+
+
+def test_what_cannot_be_promoted_is_said_in_its_authors_words(unreachable: Client) -> None:
+    made = strategy(features={"fast": f.ema(20)})
+    by_hand = made(lambda x, position, p: 1.0)
+    with pytest.raises(BadData, match="write it as a function with def, it was a lambda"):
+        unreachable.promote(by_hand, instrument="EURUSD")
+    with pytest.raises(BadData, match="must be what @strategy made, it was 'ma_cross'"):
+        unreachable.promote("ma_cross", instrument="EURUSD")
+    with pytest.raises(BadData, match="no contract data for symbol 'XX'"):
+        unreachable.promote(ma_cross, instrument="XX")
+
+
+def test_a_name_that_the_client_does_not_have_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(AttributeError, match=r"did you mean ticks\?"):
+        client_module.tick  # noqa: B018

@@ -3,34 +3,13 @@
 from pathlib import Path
 
 import click
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from kernel_lib.cli.backtest import backtest
-from kernel_lib.cli.choose import FINITE, POSITIVE, SPEED, check_writable, parse_settings, submitted_hash
+from kernel_lib.cli.choose import FINITE, POSITIVE, SPEED, check_writable, parse_settings
 from kernel_lib.cli.demo import demo
-from kernel_lib.errors import BadData, Misconfigured
-
-HASHES = ["ab12cd34" + "0" * 56, "ab12cd99" + "0" * 56, "ffff0000" + "0" * 56]
-
-
-class ListsThree:
-    """A client whose tenant has three strategies."""
-
-    def strategies(self) -> pd.DataFrame:
-        return pd.DataFrame({"hash": HASHES})
-
-
-@pytest.mark.parametrize("begins", ["", "f", "ffff0", "ab12cd", "zzzzzz", "ffff0000" + "1" * 56])
-def test_a_hash_that_does_not_mean_one_strategy_for_sure_means_none(begins: str) -> None:
-    with pytest.raises(BadData, match=r"of the hash must be given|must begin one strategy's hash"):
-        submitted_hash(ListsThree(), begins)  # type: ignore[arg-type]
-
-
-def test_the_first_characters_of_a_hash_are_enough() -> None:
-    assert submitted_hash(ListsThree(), "ffff00") == HASHES[2]  # type: ignore[arg-type]
-    assert submitted_hash(ListsThree(), HASHES[0]) == HASHES[0]  # type: ignore[arg-type]
+from kernel_lib.errors import Misconfigured
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "", "x", "1,5"])
