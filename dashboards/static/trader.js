@@ -15,7 +15,7 @@ const SILENT_MS = 6000;
 function render({ el }) {
   const flip = themes();
 
-  let me = null, desk = null, pointAt = 0, deskAt = 0, heardAt = 0, link = "connecting", tries = 0, socket = null, refused = "", ended = "";
+  let me = null, desk = null, pointAt = 0, deskAt = 0, heardAt = 0, quoteAt = 0, link = "connecting", tries = 0, socket = null, refused = "", ended = "";
   const asked = []; // what the desk was told and has not answered yet
   const quotes = new Map();
   let points = [];
@@ -91,9 +91,13 @@ function render({ el }) {
   ], "No orders are waiting for the broker.", "cards");
   const ticks = table("Last ticks", [
     column("Symbol", "name", (t) => t.symbol),
-    column("Bid", "num", (t) => price(t.bid, t.symbol), (t) => t.move),
-    column("Ask", "num", (t) => price(t.ask, t.symbol), (t) => t.move),
-    { name: "Time, UTC", kind: "num", draw: (cell, t) => { set(cell, clock(t.time_ns)); cell.title = day(t.time_ns); } },
+    column("Bid", "num", (t) => price(t.bid, t.symbol), (t) => (stale(t.at) ? "dim" : t.move)),
+    column("Ask", "num", (t) => price(t.ask, t.symbol), (t) => (stale(t.at) ? "dim" : t.move)),
+    { name: "Time, UTC", kind: "num", draw: (cell, t) => {
+      set(cell, clock(t.time_ns));
+      cls(cell, stale(t.at) ? "num dim" : "num");
+      cell.title = `${day(t.time_ns)}, came ${span(Date.now() - t.at)} ago`;
+    } },
   ], "No ticks have come yet.");
   const latency = table("Latency by stage", [
     column("Stage", "name", (l) => capital(l.key.replaceAll("_", " "))),
@@ -138,7 +142,7 @@ function render({ el }) {
     const d = desk || empty;
     for (const t of d.ticks) {
       learn(t.symbol, t.bid, t.ask);
-      if (!quotes.has(t.symbol)) quotes.set(t.symbol, { ...t, key: t.symbol, move: "" });
+      if (!quotes.has(t.symbol)) quotes.set(t.symbol, { ...t, key: t.symbol, move: "", at: Date.now() });
     }
     const listed = [...d.strategies].sort((a, b) => (a.state === "withdrawn") - (b.state === "withdrawn"));
     strategies.update(listed.map((s, n) => ({ ...s, key: s.state === "withdrawn" ? `${s.hash}/${n}` : s.hash })));
@@ -177,6 +181,7 @@ function render({ el }) {
 
   const span = (ms) => (ms < 60000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60000)} min`);
   // Quotes may go on while the engine that trades on them is gone.
+  const stale = (at) => Date.now() - at > STALE_MS;
   const silent = () => Boolean(desk) && link === "live" && Date.now() - deskAt > SILENT_MS;
 
   function drawLink() {
@@ -184,11 +189,13 @@ function render({ el }) {
     const old = span(age);
     let words = link, look = "wait";
     if (ended) [words, look] = ["ended", "bad"];
-    else if (silent() && age <= STALE_MS) [words, look] = [`quotes live, desk silent for ${span(Date.now() - deskAt)}`, "bad"];
+    else if (silent() && age <= STALE_MS) [words, look] = [`${Date.now() - quoteAt > SILENT_MS ? "" : "quotes live, "}desk silent for ${span(Date.now() - deskAt)}`, "bad"];
     else if (link === "live" && !heardAt) [words, look] = ["live, nothing yet", "good"];
     else if (link === "live" && age > STALE_MS) [words, look] = [`live, last data ${old} ago`, "wait"];
+    else if (link === "live" && quotes.size && stale(quoteAt)) [words, look] = [`live, no quote for ${span(Date.now() - quoteAt)}`, "wait"];
     else if (link === "live") [words, look] = [age < 1500 ? "live" : `live, ${old} ago`, "good"];
     else if (heardAt) words = `${link}, data ${old} old`;
+    pill.title = words.includes("no quote") ? "The market is closed, or no terminal sends quotes." : "";
     cls(pill, `pill ${look}`);
     set(pill.lastChild, words);
   }
@@ -216,7 +223,7 @@ function render({ el }) {
       const scheme = location.protocol === "https:" ? "wss" : "ws";
       socket = new WebSocket(pass.url ? `${pass.url}/ws/stream` : `${scheme}://${location.hostname}:${pass.port}/ws/stream`);
       const mine = socket;
-      mine.onopen = () => { mine.send(JSON.stringify({ ticket: pass.ticket, symbols: [] })); link = "live"; soon(); };
+      mine.onopen = () => { mine.send(JSON.stringify({ ticket: pass.ticket, symbols: [] })); link = "live"; quoteAt = Date.now(); soon(); };
       mine.onmessage = (event) => {
         const message = JSON.parse(event.data);
         if (message.type === "refused") { refused = message.message; return; }
@@ -224,9 +231,10 @@ function render({ el }) {
         heardAt = Date.now();
         if (message.type === "desk") take(message.desk);
         for (const t of message.ticks || []) {
+          quoteAt = heardAt;
           learn(t.symbol, t.bid, t.ask);
           const before = quotes.get(t.symbol);
-          quotes.set(t.symbol, { ...t, key: t.symbol, move: !before || t.bid === before.bid ? "" : t.bid > before.bid ? "up" : "down" });
+          quotes.set(t.symbol, { ...t, key: t.symbol, move: !before || t.bid === before.bid ? "" : t.bid > before.bid ? "up" : "down", at: heardAt });
         }
         soon();
       };

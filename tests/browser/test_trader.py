@@ -197,6 +197,34 @@ def test_a_desk_that_falls_silent_is_not_called_live(desk: Desk) -> None:
     assert not page.is_visible(".notice")
 
 
+def test_quotes_that_stay_away_are_said_to_and_not_shown_as_fresh(desk: Desk) -> None:
+    page = desk.page
+    desk.say({"type": "ticks", "ticks": [QUOTES[2]]})
+    page.wait_for_selector("section:has(h2:text('Last ticks')) td.name >> text=EURUSD")
+    for _ in range(17):  # the desk goes on, the terminal does not
+        page.clock.run_for(1_000)
+        desk.say({"type": "desk", "desk": DESK, "ticks": []})
+    page.clock.run_for(1_000)
+    page.wait_for_function("() => /^live, no quote for 1\\d s$/.test(document.querySelector('.pill').textContent)")
+    assert "wait" in page.get_attribute(".pill", "class")
+    assert "no terminal sends quotes" in page.get_attribute(".pill", "title")
+    bids = page.locator("section:has(h2:text('Last ticks')) td[data-name='Bid']")
+    assert [each.get_attribute("class") for each in bids.all()] == ["num dim"] * 3
+    desk.say({"type": "ticks", "ticks": [QUOTES[2]]})
+    page.wait_for_function("() => document.querySelector('td[data-name=Bid]').className === 'num'")
+    page.clock.run_for(1_000)
+    assert page.inner_text(".pill").startswith("live")
+    assert "quote" not in page.inner_text(".pill")
+    assert bids.nth(1).get_attribute("class") == "num dim"
+
+
+def test_where_the_quotes_are_silent_too_they_are_not_called_live(desk: Desk) -> None:
+    page = desk.page
+    page.route("**/broker/desk", lambda route: route.fulfill(status=503, body='{"error": "engine_unreachable"}'))
+    page.clock.run_for(8_000)
+    page.wait_for_function("() => document.querySelector('.pill').textContent.startsWith('desk silent for')")
+
+
 def test_a_stream_that_is_refused_is_said_so_and_not_asked_for_again_and_again(desk: Desk) -> None:
     page = desk.page
     desk.say({"type": "refused", "code": "tier_connections", "message": "the pro tier has 5 live streams at a time"})
