@@ -87,7 +87,7 @@ class DeskProcess:
         """Work until the command line ends or asks to stop."""
         threading.Thread(target=self._read_commands, args=(commands,), name="commands", daemon=True).start()
         _say(answers, {"ready": True})
-        pause_s = 0.0
+        pause_s, troubles = 0.0, set[str]()
         gc.collect()
         gc.freeze()  # what lives for ever is not looked through again; a long collection would be a late order
         gc.set_threshold(50_000, 50, 1_000)
@@ -98,8 +98,12 @@ class DeskProcess:
                     ticked = self._step()
                     self._look_at_approvals()
                     pause_s = 0.0
+                    if troubles:
+                        self.desk.no_longer(troubles)
+                        troubles.clear()
                 except Transient as error:  # the bus restarts; ticks wait in it, and in the agent's spool
                     self.desk.warn(str(error))
+                    troubles.add(str(error))
                     pause_s = min(2.0, pause_s * 2 + 0.05)
                     time.sleep(pause_s)
                 if self._awake is not None:

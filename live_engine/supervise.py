@@ -41,6 +41,8 @@ __all__ = ["Engine", "application", "main"]
 
 _log = logging.getLogger("tickhub.engine")
 _SCAN_S = 2.0
+#: A desk that takes in a strategy does not answer for seconds; who asks how things stand is told that, at once.
+_STATUS_S = 3.0
 
 
 class Engine:
@@ -137,14 +139,19 @@ class _Health(_Control):
 class _Status(_Control):
     async def get(self) -> None:
         self.claims("*")
-        desks = {}
-        for tenant, desk in list(self.engine.desks.items()):  # another may come while one is asked
-            described: dict[str, Any] = {
+
+        async def describe(desk: DeskChild) -> dict[str, Any]:
+            answer: dict[str, Any] = {}
+            with contextlib.suppress(Transient):
+                answer = await desk.ask({"do": "state"}, _STATUS_S)
+            described = {
                 "condition": desk.condition, "starts": desk.starts, "pid": desk.pid, "last_error": desk.last_error,
             }  # fmt: skip
-            with contextlib.suppress(Transient):
-                described["state"] = (await desk.ask({"do": "state"}))["state"]
-            desks[tenant] = described
+            return described | ({"state": answer["state"]} if "state" in answer else {})
+
+        known = list(self.engine.desks.items())  # another may come while one is asked
+        described = await asyncio.gather(*(describe(desk) for _, desk in known))
+        desks = {tenant: each for (tenant, _), each in zip(known, described, strict=True)}
         self.finish({"ok": True, "desks": desks})
 
 

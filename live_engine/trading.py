@@ -7,7 +7,7 @@ journal then is :class:`~kernel_lib.errors.Broken`, and the desk does not start.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -290,6 +290,10 @@ class Desk:
         if text not in self.warnings[-20:]:
             self.warnings = [*self.warnings[-50:], text]
             _log.warning("%s", text)
+
+    def no_longer(self, texts: Collection[str]) -> None:
+        """Take back what was noted and is over: a page would show it for as long as the desk lives."""
+        self.warnings = [each for each in self.warnings if each not in texts]
 
     def _recover(self, directory: Path) -> None:
         owed = recover(self.books, self._snapshot_path, directory, self.journal.last_seq)

@@ -1,5 +1,6 @@
 """The engine as it runs: processes, bus, control port; killed, started again, refused."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -22,6 +23,7 @@ from tornado.httpclient import AsyncHTTPClient
 
 from kernel_lib.backtest.replay import replay
 from kernel_lib.config import Home
+from kernel_lib.errors import Transient
 from kernel_lib.importers import read_ticks
 from kernel_lib.keys import create_keys, issue_token, read_private_key
 from kernel_lib.market.tick import make_ticks
@@ -242,6 +244,39 @@ def test_processors_are_kept_awake_for_orders_at_a_broker_alone_and_not_while_th
             engine.stop()
 
 
+def test_a_desk_whose_bus_was_away_does_not_speak_of_it_for_ever(home: Home) -> None:
+    create_keys(home)
+    with private_redis() as server:
+        engine = RunningEngine(home, server.url)
+        tenant = f"bus{os.getpid()}"
+
+        def warned() -> list[str]:
+            return list(engine.call("GET", f"/desks/{tenant}")["state"]["warnings"])
+
+        try:
+            approve(engine, tenant)
+            wait_for(lambda: desk_pid(engine, tenant))
+            server.kill()
+            said = wait_for(warned)
+            assert all(each.startswith("the live store must answer, it did not") for each in said)
+            server.start()
+            wait_for(lambda: not warned())
+        finally:
+            engine.stop()
+
+
+class _Busy:
+    """A desk that takes in a strategy, and answers in a minute."""
+
+    condition, starts, pid, last_error = "starting", 1, None, ""
+
+    async def ask(self, command: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await asyncio.sleep(60)
+        raise Transient("not yet")
+
+
 class _Slow:
     """A desk during whose answer another tenant's desk comes."""
 
@@ -250,29 +285,45 @@ class _Slow:
     def __init__(self, desks: dict[str, Any]) -> None:
         self._desks = desks
 
-    async def ask(self, command: dict[str, Any]) -> dict[str, Any]:
+    async def ask(self, command: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         self._desks.setdefault("b", self)
         return {"state": command}
 
 
-async def test_a_desk_may_come_while_the_status_is_asked_for(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home").create()
+async def status_of(home: Home, desks: Callable[[Engine], dict[str, Any]]) -> dict[str, Any]:
+    """Ask the control port of an engine with the given desks how things stand."""
     create_keys(home)
     engine = Engine(home, desk_argv=[])
-    engine.desks["a"] = _Slow(engine.desks)  # type: ignore[assignment]
+    engine.desks.update(desks(engine))
     server = application(engine).listen(0, "127.0.0.1")
     port = next(iter(server._sockets.values())).getsockname()[1]
     token = issue_token(
         read_private_key(home), subject="ada", tenant="*", audience="control", now_s=int(time.time()), lifetime_s=60
     )
-    answer = await AsyncHTTPClient().fetch(
-        f"http://127.0.0.1:{port}/status", headers={"Authorization": f"Bearer {token.reveal()}"}
-    )
-    assert list(json.loads(answer.body)["desks"]) == ["a"]
-    server.stop()
-    await server.close_all_connections()
-    engine.desks.clear()
-    await engine.stop()
+    try:
+        answer = await AsyncHTTPClient().fetch(
+            f"http://127.0.0.1:{port}/status", headers={"Authorization": f"Bearer {token.reveal()}"}
+        )
+    finally:
+        server.stop()
+        await server.close_all_connections()
+        engine.desks.clear()
+        await engine.stop()
+    found: dict[str, Any] = json.loads(answer.body)["desks"]
+    return found
+
+
+async def test_a_desk_may_come_while_the_status_is_asked_for(home: Home) -> None:
+    assert list(await status_of(home, lambda engine: {"a": _Slow(engine.desks)})) == ["a"]
+
+
+async def test_the_status_does_not_wait_for_desks_that_are_busy(home: Home) -> None:
+    began = time.monotonic()
+    found = await status_of(home, lambda engine: {"a": _Busy(), "b": _Slow(engine.desks), "c": _Busy()})
+    assert time.monotonic() - began < 8.0, "the command line asks for ten seconds"
+    assert [(name, each["condition"], "state" in each) for name, each in sorted(found.items())] == [
+        ("a", "starting", False), ("b", "running", True), ("c", "starting", False),
+    ]  # fmt: skip
 
 
 def test_tampered_bundles_are_named_and_not_run(engine: RunningEngine) -> None:
