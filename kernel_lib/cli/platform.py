@@ -14,6 +14,8 @@ from kernel_lib.errors import BadData, TickhubError
 
 __all__ = ["down", "logs", "status", "up"]
 
+_ENDS = 5
+
 
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
@@ -47,19 +49,18 @@ def down(as_json: bool) -> None:
 def status(as_json: bool) -> None:
     """Say which programs run, and what the engine's desks trade; exit status 1 unless all run."""
     from kernel_lib.cli.control import ask_engine
-    from kernel_lib.supervise import Supervisor
+    from kernel_lib.supervise import Supervisor, ended_programs
 
     home = Home.from_environ()
-    states = Supervisor(home).states()
-    rows = [
-        {
-            "name": each["name"],
-            "state": each["statename"].lower(),
-            "pid": each["pid"] or None,
-            "detail": each["description"],
-        }
-        for each in states
-    ]
+    supervisor = Supervisor(home)
+    ended = [each for each in ended_programs(supervisor.log_path(supervisor.name)) if each.how == "exited"]
+    rows = []
+    for each in supervisor.states():
+        ends = [f"{end.at}: {end.why}" for end in ended if end.name == each["name"]]
+        rows.append({
+            "name": each["name"], "state": each["statename"].lower(), "pid": each["pid"] or None,
+            "detail": each["description"], "restarts": len(ends), "last_end": ends[-1] if ends else "",
+        })  # fmt: skip
     engine: dict[str, Any] | None = None
     trouble = ""
     try:
@@ -81,7 +82,9 @@ def status(as_json: bool) -> None:
     "-n", "--lines", default=40, show_default=True, type=click.IntRange(1, 100_000), help="Last lines to show."
 )
 def logs(program: str | None, follow: bool, lines: int) -> None:
-    """Show the end of PROGRAM's log; without a name, list the logs."""
+    """Show the end of PROGRAM's log, and when and why it ended; without a name, list the logs."""
+    from kernel_lib.supervise import Supervisor, ended_programs
+
     home = Home.from_environ()
     known = sorted(path.stem for path in (home / "log").glob("*.log")) if (home / "log").is_dir() else []
     if program is None:
@@ -93,6 +96,11 @@ def logs(program: str | None, follow: bool, lines: int) -> None:
     with path.open(errors="replace") as file, contextlib.suppress(KeyboardInterrupt):
         for line in file.readlines()[-lines:]:
             click.echo(line, nl=False)
+        supervisor = Supervisor(home)
+        for each in [end for end in ended_programs(supervisor.log_path(supervisor.name)) if end.name == program][
+            -_ENDS:
+        ]:
+            click.echo(f"supervisor: {each.at} {program} {each.how}: {each.why}", err=True)
         while follow:
             line = file.readline()
             if line:
@@ -103,20 +111,17 @@ def logs(program: str | None, follow: bool, lines: int) -> None:
 
 def _show(home: Home, rows: list[dict[str, Any]], engine: dict[str, Any] | None, trouble: str) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from kernel_lib.cli.shown_status import show_desk, show_programs
 
     console = Console()
     if not rows:
         console.print(f"Nothing runs (home {home.root}); start it with 'tickhub up'.")
         return
-    table = Table(box=None, padding=(0, 2))
-    for title in ("program", "state", "pid", ""):
-        table.add_column(title)
-    for row in rows:
-        colour = "green" if row["state"] == "running" else "red"
-        table.add_row(row["name"], f"[{colour}]{row['state']}", str(row["pid"] or ""), row["detail"])
-    console.print(table)
-    if engine is not None:
-        console.print_json(data=engine)
-    elif trouble:
+    show_programs(console, rows, time.strftime("%Y-%m-%d"))
+    for tenant, desk in sorted((engine or {}).get("desks", {}).items()):
+        show_desk(console, tenant, desk)
+    if engine is not None and not engine.get("desks"):
+        console.print("\nNo desk trades: no strategy is approved yet.")
+    if trouble:
         console.print(f"engine: {trouble}", markup=False)

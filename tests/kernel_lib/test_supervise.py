@@ -8,10 +8,12 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from click.testing import CliRunner
 
+from kernel_lib.cli.platform import logs
 from kernel_lib.config import Home
 from kernel_lib.errors import Transient
-from kernel_lib.supervise import Program, Supervisor
+from kernel_lib.supervise import Program, Supervisor, ended_programs
 
 LISTEN = """
 import os, socket, subprocess, sys
@@ -60,6 +62,11 @@ def test_a_program_with_children_starts_restarts_and_leaves_nothing(home: Home, 
         poll(lambda: pids.read_text().split()[:1] not in ([], [str(first)]))
         supervisor.wait_ready([program], 20.0)
         second, second_child = map(int, pids.read_text().split())
+        (ended,) = ended_programs(supervisor.log_path(supervisor.name))
+        assert (ended.name, ended.how, ended.why) == ("listener", "exited", "terminated by SIGKILL")
+        assert len(ended.at) == len("2026-11-22 03:53:47")
+        log = CliRunner(env={"TICKHUB_HOME": str(home.root)}).invoke(logs, ["listener"])
+        assert f"supervisor: {ended.at} listener exited: terminated by SIGKILL" in log.stderr
     finally:
         stopped = supervisor.stop()
     assert stopped
@@ -94,3 +101,19 @@ def test_its_files_are_private(home: Home) -> None:
         assert b"A=50% it's, so\0" in Path(f"/proc/{pid}/environ").read_bytes()
     finally:
         supervisor.stop()
+
+
+def test_only_what_ended_since_the_supervisor_began_is_told(tmp_path: Path) -> None:
+    log = tmp_path / "supervisor.log"
+    assert ended_programs(log) == []
+    log.write_text(
+        "2026-11-21 09:00:00,001 WARN exited: api (exit status 1; not expected)\n"
+        "2026-11-22 03:40:27,010 INFO supervisord started with pid 7\n"
+        "2026-11-22 03:40:28,020 INFO spawned: 'api' with pid 8\n"
+        "2026-11-22 03:53:47,731 WARN exited: redis (terminated by SIGKILL; not expected)\n"
+        "2026-11-22 03:54:00,000 INFO gave up: api entered FATAL state, too many start retries too quickly\n"
+    )
+    assert [(each.name, each.how, each.why) for each in ended_programs(log)] == [
+        ("redis", "exited", "terminated by SIGKILL"),
+        ("api", "gave up", "entered FATAL state, too many start retries too quickly"),
+    ]
