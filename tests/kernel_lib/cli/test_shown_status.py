@@ -1,7 +1,6 @@
 """``tickhub status`` for a person: what ended and why, what trades and for how much, and no raw JSON."""
 
 import io
-from typing import Any
 
 import pytest
 from rich.console import Console
