@@ -86,7 +86,7 @@ def allowed(s: Arrays, current: int, desired: int) -> int:
         elif reason != 0:
             deny(s, reason, wanted)
             desired = current if same_side else 0
-    if 0 < abs(desired - current) < r.min_units:
+    if desired != 0 and 0 < abs(desired - current) < r.min_units:
         deny(s, _MINIMUM, wanted)
         desired = current
     return desired
