@@ -151,7 +151,9 @@ def reduce_position(
     cost = p.cost if whole else p.cost * units // p.units
     moved = (points * units - cost) * p.side
     profit = int(np.rint(profit_minor(s.rules[0], moved, points * s.rules[0].point)))
-    swap = int(np.rint(p.swap_minor if whole else p.swap_minor * units / p.units))
+    # An outside broker's swap was booked with this very deal; the simulated one's accrues on all that is held.
+    swap_at_once = whole or s.rules[0].simulated == 0
+    swap = int(np.rint(p.swap_minor if swap_at_once else p.swap_minor * units / p.units))
     paid = p.commission_minor if whole else p.commission_minor * units // p.units
     b.balance_minor += profit + swap
     b.swap_minor += swap

@@ -3,7 +3,8 @@
 import pytest
 
 from kernel_lib.errors import Misconfigured
-from kernel_lib.trading.record import Kind, Reason, State
+from kernel_lib.trading.record import Kind, OrderType, Reason, State
+from kernel_lib.trading.terms import order_status
 from tests.kernel_lib.trading.test_book import aim, kinds, only, open_book, tick
 
 
@@ -74,3 +75,33 @@ def test_a_stop_out_closes_the_most_losing_first_until_the_level_holds_again() -
 def test_a_margin_level_out_of_range_is_refused_by_name(name: str) -> None:
     with pytest.raises(Misconfigured, match=name):
         open_book(**{name: -0.1})
+
+
+def test_margin_of_a_long_is_reckoned_at_the_ask_and_what_it_lost_at_the_bid() -> None:
+    book = open_book(deposit=1_000.0)
+    tick(book, 0, 1.10000, 1.10000)
+    aim(book, 80)
+    tick(book, 1, 1.09855, 1.10495)  # 884.00 dollars left against 80 * 10 * 1.10495 = 883.96
+    assert not book.margin_called
+    tick(book, 2, 1.09855, 1.10510)  # 884.08
+    assert book.margin_called
+
+
+def test_a_second_margin_call_is_noticed_as_the_first_was() -> None:
+    book = open_book(deposit=1_000.0)
+    tick(book, 0, 1.10000, 1.10000)
+    aim(book, 80)
+    for second, price in enumerate((1.09840, 1.09855, 1.09840, 1.09855), 1):
+        tick(book, second, price, price)
+        assert book.margin_called == (second % 2 == 1)
+
+
+def test_a_margin_call_takes_a_resting_entry_back() -> None:
+    book = open_book(deposit=1_000.0)
+    tick(book, 0, 1.10000, 1.10000)
+    aim(book, 80)
+    book.on_target(1.0, 81, 0, 0, order_status(int(OrderType.LIMIT), 109_000, 0))
+    book.drain()
+    tick(book, 1, 1.09840, 1.09840)
+    assert only(book.drain(), Kind.CANCELLED)["reason"].tolist() == [int(Reason.MARGIN_CALL)]
+    assert book.numbers["rest_type"] == 0
