@@ -30,7 +30,9 @@ class Watched:
         (slot,) = self.desk.slots.values()
         return slot.book.state
 
-    def told(self, lots: float, *, agent: str = "pc1", times: int = 1, trade_allowed: bool = True) -> None:
+    def told(
+        self, lots: float, *, agent: str = "pc1", times: int = 1, every_s: float = 5.0, trade_allowed: bool = True
+    ) -> None:
         positions = [
             BrokerPosition(
                 ticket=4711, symbol="EURUSD", side=self.intent.side, lots=lots, price=1.1, magic=self.intent.magic
@@ -41,7 +43,7 @@ class Watched:
             trade_allowed=trade_allowed, positions=positions if lots else [],
         )  # fmt: skip
         for _ in range(times):
-            self.now_s += 5.0
+            self.now_s += every_s
             self.agreement.on_account(state)
 
 
@@ -100,3 +102,43 @@ def test_a_fill_in_part_with_its_rest_cancelled_frees_the_strategy(watched: Watc
     watched.desk.on_report("2-0", answered(watched.intent, 2, kind="rejected"))
     assert watched.desk.state().orders == []
     assert watched.desk.state().positions[0].lots == lots
+
+
+def test_a_doubt_lasts_three_looks_and_eight_seconds(watched: Watched) -> None:
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    watched.told(0.0, every_s=2.0, times=4)  # 6 seconds after the first
+    assert watched.state is State.ACTIVE
+    watched.told(0.0, every_s=2.0)
+    assert watched.state is State.PAUSED
+    watched.desk.control(Control.RESUME, by="ann", reason="it is right again")
+    watched.told(0.1)
+    watched.told(0.0, every_s=60.0, times=2)
+    assert watched.state is State.ACTIVE
+
+
+def test_a_fill_between_two_looks_begins_the_doubt_anew(watched: Watched) -> None:
+    watched.desk.on_report("1-0", answered(watched.intent, 1, lots=0.05))
+    watched.told(0.0, times=2)
+    watched.desk.on_report("2-0", answered(watched.intent, 2, lots=0.05))
+    watched.told(0.0, times=2)
+    assert watched.state is State.ACTIVE
+    watched.told(0.0)
+    assert watched.state is State.PAUSED
+
+
+def test_what_a_person_paused_keeps_the_person_s_reason(watched: Watched) -> None:
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    watched.desk.control(Control.PAUSE, by="ann", reason="lunch")
+    watched.told(0.0, times=5)
+    (told,) = watched.desk.state().strategies
+    assert "ann" in told.reason
+    assert "lunch" in told.reason
+
+
+def test_an_account_that_is_right_and_told_in_time_is_worth_no_warning(watched: Watched) -> None:
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    before = len(watched.desk.state().warnings)
+    watched.told(0.1, times=5)
+    watched.now_s += 30.0
+    watched.agreement.look_for_silence()
+    assert watched.desk.state().warnings[before:] == []
