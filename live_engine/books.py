@@ -10,7 +10,7 @@ from kernel_lib.errors import BadData
 from kernel_lib.trading.record import Control, State, Status
 from kernel_lib.wire import OutsideValue, Report, TickBlock, decode
 from live_engine.blocks import OpenBlock, Sources, TickCounts, open_block
-from live_engine.broker import broker_event, order_id_of
+from live_engine.broker import broker_event
 from live_engine.entries import ControlEntry, FaultEntry, Inbound, OpenedEntry, Snapshot, StartedEntry
 from live_engine.heard import Question, Told
 from live_engine.proposers import Fault, Quote, Seats
@@ -149,10 +149,10 @@ class Books:
         if not self.reports.take(message):
             return
         for slot in self.slots.values():
-            mine = order_id_of(message.key, slot.magic) is not None if message.key else message.magic == slot.magic
-            if not mine or slot.paper or slot.approval.agent != message.agent:
+            order_id = slot.order_of(message)
+            if order_id is None:
                 continue
-            event = broker_event(message, slot.passport, slot.magic)
+            event = broker_event(message, slot.passport, order_id)
             if event is not None:
                 if message.kind == "rejected":
                     slot.refusal = f"rejected: {message.reason or message.retcode}"
@@ -160,6 +160,11 @@ class Books:
                 self._emit(slot)
             elif message.kind == "unknown":
                 self._warn(f"order {message.key}: outcome not known yet, the broker is asked: {message.reason}")
+            elif message.kind in ("filled", "closed"):
+                self._warn(
+                    f"order {message.key}: a deal must be of {slot.passport.instrument.lot_step:g} lots at least, it "
+                    f"was of {message.lots:g} and is not booked; compare the position by hand"
+                )
 
     def on_outside(self, inbound: Inbound) -> None:
         """Take a value from outside, for every strategy that reads its channel."""
@@ -199,7 +204,7 @@ class Books:
 
     def on_opened(self, entry: OpenedEntry) -> Slot:
         """Put a strategy on the desk; what stands for all stands for it."""
-        slot = Slot(entry.slot, entry.bundle, entry.approval)
+        slot = Slot(entry.slot, entry.bundle, entry.approval, entry.since_ms)
         self.slots[slot.number] = slot
         slot.since = self._known(slot)
         self._parties.clear()

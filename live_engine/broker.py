@@ -1,8 +1,12 @@
 """The MetaTrader 5 side of a book: its order rows become intents, the broker's reports become its events.
 
-An order's ``key`` says whose it is for ever: the strategy's magic number and the book's order number, in base 36. It
+An order's ``key`` says whose it is for ever: the strategy's magic number and a number of the order, in base 36. It
 travels in the order's comment, so that an order with unknown outcome can be found again. Nothing is sent twice:
 an order that a crash left between journal and bus is looked up on the bus, and rejected here when it is not there.
+
+The order's number is the book's own beyond the millisecond at which the strategy was put on the desk. A strategy that
+is approved anew, or put on a desk whose home was lost, begins a book whose orders count from 1 again: with the keys of
+before, bridge and agent would take them for repetitions, and do nothing.
 """
 
 import math
@@ -53,17 +57,25 @@ def magic_of(passport_hash: str) -> int:
     return int(passport_hash[:8], 16) & 0x7FFF_FFFF or 1
 
 
-def order_key(magic: int, order_id: int) -> str:
+def order_key(magic: int, order_id: int, since_ms: int = 0) -> str:
     """Give the key of one order, at most 16 characters.
 
-    >>> order_key(0x7fffffff, 12)
-    'zik0zj.c'
+    Parameters
+    ----------
+    magic : int
+    order_id : int
+        The book's.
+    since_ms : int
+        When the strategy was put on the desk, UTC milliseconds; 0 on desks of before there was such a number.
+
+    >>> order_key(0x7fffffff, 12), order_key(0x7fffffff, 12, 1_800_000_000_000)
+    ('zik0zj.c', 'zik0zj.mywpiwwc')
     """
-    return f"{_base36(magic)}.{_base36(order_id)}"
+    return f"{_base36(magic)}.{_base36(since_ms + order_id)}"
 
 
-def order_id_of(key: str, magic: int) -> int | None:
-    """Read a key back; None when it is not this strategy's.
+def order_id_of(key: str, magic: int, since_ms: int = 0) -> int | None:
+    """Read a key back; None when it is not this strategy's, or one of it from before it was put on the desk.
 
     >>> order_id_of("zik0zj.c", 0x7fffffff)
     12
@@ -71,7 +83,8 @@ def order_id_of(key: str, magic: int) -> int | None:
     owner, dot, number = key.partition(".")
     if not dot or owner != _base36(magic) or not number or not set(number) <= set(_DIGITS):
         return None
-    return int(number, 36)
+    order_id = int(number, 36) - since_ms
+    return order_id if order_id > 0 else None
 
 
 def is_key_of(comment: str, magic: int) -> bool:
@@ -92,19 +105,21 @@ class Intents:
     agent : str
         Of the terminal that carries the orders out.
     magic : int
+    since_ms : int
+        When the strategy was put on the desk, see :func:`order_key`.
     """
 
-    def __init__(self, passport: Passport, agent: str, magic: int) -> None:
+    def __init__(self, passport: Passport, agent: str, magic: int, since_ms: int = 0) -> None:
         contract = passport.instrument
         self._agent, self._magic, self._symbol = agent, magic, contract.symbol
+        self._since_ms = since_ms
         self._hedging = passport.account.hedging
         # A quotient of whole numbers is the nearest float at once; rounding takes five times as long.
         steps = round(1 / contract.lot_step)
         self._lot_step = contract.lot_step
         self._units_a_lot = steps if math.isclose(steps * contract.lot_step, 1.0) else 0
         self._points_a_unit = 10.0**contract.digits
-        self._prefix = _base36(magic)
-        self._next = 1, f"{self._prefix}.1"
+        self._next = 1, order_key(magic, 1, since_ms)
 
     def of(self, rows: bytes, now_ns: int, held_units: int) -> list[OrderIntent]:
         """Give an intent for each ORDER among a book's rows, in their order.
@@ -120,7 +135,7 @@ class Intents:
         """
         return [
             OrderIntent(
-                key=self._next[1] if row[_ORDER_ID] == self._next[0] else order_key(self._magic, row[_ORDER_ID]),
+                key=self._next[1] if row[_ORDER_ID] == self._next[0] else self._key(row[_ORDER_ID]),
                 agent=self._agent,
                 magic=self._magic,
                 symbol=self._symbol,
@@ -147,7 +162,10 @@ class Intents:
 
     def prepare(self, order_id: int) -> None:
         """Write the key of the order that will come next, while nobody waits for it."""
-        self._next = order_id, f"{self._prefix}.{_base36(order_id)}"
+        self._next = order_id, self._key(order_id)
+
+    def _key(self, order_id: int) -> str:
+        return order_key(self._magic, order_id, self._since_ms)
 
 
 def orders_in(rows: bytes) -> bool:
@@ -166,19 +184,29 @@ def refusal_in(rows: bytes) -> str:
     return f"denied: {Reason(denied[-1]).name.lower().replace('_', ' ')}" if denied else ""
 
 
-def broker_event(report: Report, passport: Passport, magic: int) -> npt.NDArray[np.void] | None:
-    """Turn a report into the book's event; None when it says nothing that the book must know."""
+def broker_event(report: Report, passport: Passport, order_id: int) -> npt.NDArray[np.void] | None:
+    """Turn a report into the book's event; None when it says nothing that the book must know.
+
+    Parameters
+    ----------
+    report : Report
+    passport : Passport
+    order_id : int
+        The book's number of the order that it is about, 0 for none.
+    """
     kind = _KINDS.get(report.kind)
     if kind is None:  # unknown: the order stays on its way until the broker's word comes
         return None
-    order_id = order_id_of(report.key, magic) if report.key else 0
-    if order_id is None or (not order_id and kind is not BrokerKind.CLOSED):
+    if not order_id and kind is not BrokerKind.CLOSED:
         return None
     contract, minor = passport.instrument, 10.0**passport.account.digits
+    units = round(report.lots / contract.lot_step)
+    if units <= 0 and kind in (BrokerKind.FILLED, BrokerKind.CLOSED):
+        return None  # no book can take it: its share of the position would be a division by zero, at each start again
     event = np.zeros(1, BROKER_EVENT)
     row = event[0]
     row["kind"], row["order_id"], row["position_id"] = int(kind), order_id, report.position
-    row["units"] = round(report.lots / contract.lot_step)
+    row["units"] = units
     row["points"] = round(report.price / contract.point)
     row["time_ns"] = report.time_ns
     row["commission_minor"] = round(abs(report.commission) * minor)
@@ -187,10 +215,10 @@ def broker_event(report: Report, passport: Passport, magic: int) -> npt.NDArray[
     return event
 
 
-def never_sent(order_id: int, passport: Passport, agent: str, magic: int, time_ns: int) -> Report:
+def never_sent(key: str, passport: Passport, agent: str, magic: int, time_ns: int) -> Report:
     """Say that an order of ours did not leave, in the words of the bridge."""
     return Report(
-        agent=agent, seq=1, kind="rejected", key=order_key(magic, order_id), time_ns=time_ns,
+        agent=agent, seq=1, kind="rejected", key=key, time_ns=time_ns,
         symbol=passport.instrument.symbol, magic=magic, reason="the engine stopped before it was sent", origin="bridge",
     )  # fmt: skip
 

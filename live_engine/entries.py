@@ -75,11 +75,12 @@ class Inbound(NamedTuple):
 
 
 class OpenedEntry(msgspec.Struct, frozen=True):
-    """A strategy was put on the desk."""
+    """A strategy was put on the desk, at ``since_ms``."""
 
     slot: int
     bundle: bytes
     approval: bytes
+    since_ms: int = 0
 
 
 class StartedEntry(msgspec.Struct, frozen=True):
@@ -126,6 +127,7 @@ class SlotSnapshot(msgspec.Struct, frozen=True):
     held: bool = False
     trades_day: int = -1
     trades: int = 0
+    since_ms: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,7 +62,7 @@ def _answers_for(slot: Slot, held: BrokerPosition, agent: str) -> bool:
     ):  # fmt: skip
         return False
     # One that was taken off goes flat as long as its book holds anything; then it is asked nothing more.
-    return not slot.withdrawn or len(slot.book.positions) > 0 or len(slot.book.working) > 0
+    return not (slot.withdrawn and slot.is_flat)
 
 
 def _told(held: BrokerPosition, agent: str) -> OrphanState:

@@ -10,7 +10,7 @@ from kernel_lib.passport import Approval, Approved, Passport
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import State
 from kernel_lib.wire import AccountState, Report
-from live_engine.broker import Intents, magic_of, never_sent, order_key, refusal_in, trades_opened
+from live_engine.broker import Intents, magic_of, never_sent, order_id_of, order_key, refusal_in, trades_opened
 from live_engine.entries import SlotSnapshot
 from live_engine.heard import Question, Told
 from live_engine.state import OrderState, PositionState, StrategyState
@@ -31,13 +31,15 @@ class Slot:
         Paused because the tenant's trades of the day are used up, and resumed when the day turns.
     trades_day, trades : int
         The book's day of the last trade that was opened, and how many were on it.
+    since_ms : int
+        When it was put on the desk, UTC milliseconds: its orders' keys begin there. 0 on desks of before.
     refusal : str
         Why the last order was denied or rejected, since the process started.
     since : list of Question and Told
         Ticks, views and values from outside since the proposer's last snapshot, for rebuilding it.
     """
 
-    def __init__(self, number: int, bundle: bytes, approval: bytes) -> None:
+    def __init__(self, number: int, bundle: bytes, approval: bytes, since_ms: int = 0) -> None:
         self.number = number
         self.bundle = bundle
         self.approval_bytes = approval
@@ -48,7 +50,8 @@ class Slot:
         self.paper = self.approval.mode == "paper"
         costs = self.passport.costs if self.paper else None
         self.book = Book(self.passport.instrument, self.passport.account, self.approval.limits, costs)
-        self.intents = Intents(self.passport, self.approval.agent, self.magic)
+        self.since_ms = since_ms
+        self.intents = Intents(self.passport, self.approval.agent, self.magic, since_ms)
         self.proposer = b""
         self.since: list[Question | Told] = []
         self.faulted = False
@@ -84,11 +87,12 @@ class Slot:
             slot=self.number, bundle=self.bundle, approval=self.approval_bytes, book=self.book.snapshot(),
             proposer=self.proposer, faulted=self.faulted, withdrawn=self.withdrawn, reason=self.reason,
             held=self.held, trades_day=self.trades_day, trades=self.trades,
+            since_ms=self.since_ms,
         )  # fmt: skip
 
     @classmethod
     def restored(cls, kept: SlotSnapshot) -> "Slot":
-        slot = cls(kept.slot, kept.bundle, kept.approval)
+        slot = cls(kept.slot, kept.bundle, kept.approval, kept.since_ms)
         slot.book.restore(kept.book)
         slot.proposer = kept.proposer
         slot.faulted, slot.withdrawn, slot.reason = kept.faulted, kept.withdrawn, kept.reason
@@ -161,16 +165,35 @@ class Slot:
         if self.paper:
             return []
         return [
-            never_sent(order.order_id, self.passport, self.approval.agent, self.magic, now_ns)
+            never_sent(order.key, self.passport, self.approval.agent, self.magic, now_ns)
             for order in self.orders()
             if not was_sent(order.key)
         ]
+
+    def order_of(self, report: Report) -> int | None:
+        """Give the number of its order that a report is about, 0 for none; None when the report is not its business."""
+        if self.paper or self.approval.agent != report.agent:
+            return None
+        if not report.key:
+            return 0 if report.magic == self.magic else None
+        order_id = order_id_of(report.key, self.magic, self.since_ms)
+        # Not of this book, but of a later one of the same strategy, which was approved anew.
+        return None if order_id is None or order_id >= self.next_order_id else order_id
+
+    @property
+    def is_flat(self) -> bool:
+        """Its book holds nothing, and no order of it is on its way."""
+        return not (len(self.book.positions) or len(self.book.working))
+
+    @property
+    def next_order_id(self) -> int:
+        return int(self.book.arrays.book["next_order_id"][0])
 
     def orders(self) -> list[OrderState]:
         return [
             OrderState(
                 strategy=self.passport.name, symbol=self.passport.instrument.symbol, order_id=int(row["order_id"]),
-                key=order_key(self.magic, int(row["order_id"])), side=int(row["side"]),
+                key=order_key(self.magic, int(row["order_id"]), self.since_ms), side=int(row["side"]),
                 lots=self.book.lots(int(row["units"])), sent_ns=int(row["sent_ns"]),
             )
             for row in self.book.working

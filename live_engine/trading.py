@@ -184,7 +184,7 @@ class Desk:
             self.books.on_outside(inbound)
 
     def control(self, control: Control, *, by: str, reason: str, strategy: str = "") -> list[str]:
-        """Pause, resume or kill one strategy or all; give the names it reached.
+        """Pause, resume or kill one strategy or all; give the names it reached, those included that do more already.
 
         Parameters
         ----------
@@ -197,11 +197,16 @@ class Desk:
             if strategy in ("", each.hash, each.passport.name)
             or (len(strategy) >= _SHORT_HASH and each.hash.startswith(strategy))
         ]
-        # A withdrawn strategy goes flat, whatever is resumed.
-        reached = [each for each in chosen if not (each.withdrawn and control is Control.RESUME)]
-        self._control(control, reached, everything=not strategy, by=by, reason=reason)
+        # A withdrawn strategy goes flat, whatever is resumed; so does a killed one, though a pause come after the kill.
+        pauses = control is Control.PAUSE
+        reached = [
+            each for each in chosen if not (each.withdrawn or (pauses and each.killed)) or control is Control.KILL
+        ]
+        everything = not strategy and not (pauses and self.books.control is Control.KILL)
+        if reached or everything:
+            self._control(control, reached, everything=everything, by=by, reason=reason)
         keep_to_tier(self, self.daily_trades)  # nobody resumes beyond what the tenant's tier allows
-        return [each.passport.name for each in reached]
+        return [each.passport.name for each in chosen if each in reached or (pauses and each.killed)]
 
     def hold(self, slots: list[Slot], reason: str, *, release: bool = False) -> None:
         """Pause strategies because of the tier, or resume them; between two blocks."""
@@ -235,7 +240,10 @@ class Desk:
             except Refused as error:
                 self.refused[wanted.approval.hash] = f"{error.code}: {error}"
                 continue
-            entry = OpenedEntry(max(self.slots, default=0) + 1, bundle, approval)
+            # Beyond all numbers that its orders had before, though the clock be set back.
+            before = [slot for slot in self.slots.values() if slot.hash == wanted.approval.hash]
+            since_ms = max([self._clock() // 10**6, *(slot.since_ms + slot.next_order_id for slot in before)])
+            entry = OpenedEntry(max(self.slots, default=0) + 1, bundle, approval, since_ms)
             self.journal.append(entries.OPENED, msgspec.msgpack.encode(entry))
             self._load(self.books.on_opened(entry))
 
@@ -354,7 +362,7 @@ class Desk:
             self.journal.wait_durable(self.journal.last_seq)
             for intent in intents:
                 self._send(intent)
-            slot.intents.prepare(int(slot.book.arrays.book["next_order_id"][0]))
+            slot.intents.prepare(slot.next_order_id)
         if self._received_at:
             self.stages["tick_to_order"].add(time.perf_counter_ns() - self._received_at)
 

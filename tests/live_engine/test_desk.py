@@ -291,6 +291,43 @@ def test_a_killed_desk_goes_flat_and_new_strategies_start_killed(ticks: Ticks, q
     crash(again)
 
 
+@pytest.mark.parametrize("one", [False, True], ids=["all", "one"])
+def test_a_pause_that_comes_after_a_kill_takes_nothing_of_it_back(
+    ticks: Ticks, quick: Any, tmp_path: Path, one: bool
+) -> None:
+    blocks = blocks_of(ticks, [25] * 400)
+    desk = open_desk(tmp_path)
+    desk.reload(desk_bundle(quick), {})
+    feed(desk, blocks[:100])
+    assert desk.state().positions
+    strategy = quick.name if one else ""
+    desk.control(Control.KILL, by="tom", reason="drill", strategy=strategy)
+    assert desk.control(Control.PAUSE, by="ann", reason="odd", strategy=strategy) == [quick.name]
+    (state,) = desk.state().strategies
+    assert (state.state, state.reason) == ("killed", "kill by tom: drill")
+    feed(desk, blocks[:101])
+    assert not desk.state().positions
+    desk.reload(desk_bundle(quick) | desk_bundle(ma_cross), {})
+    assert [each.state for each in desk.state().strategies][1] == ("active" if one else "killed")
+    crash(desk)
+
+
+def test_a_strategy_that_was_taken_off_goes_flat_whoever_pauses_the_desk(
+    ticks: Ticks, quick: Any, tmp_path: Path
+) -> None:
+    sent: list[OrderIntent] = []
+    desk, rest = first_order(ticks, quick, tmp_path, sent)
+    desk.on_report("1-0", answered(sent[0], 1))
+    desk.reload({}, {})
+    desk.on_report("2-0", answered(sent[1], 2, kind="rejected"))
+    desk.control(Control.PAUSE, by="ann", reason="odd")
+    for block in rest:
+        desk.on_block(*block)
+    assert len(sent) == 3, "the exit is asked for again"
+    assert sent[2].closes == sent[0].lots
+    crash(desk)
+
+
 def test_garbage_on_the_bus_is_counted_and_passed_over(ticks: Ticks, quick: Any, tmp_path: Path) -> None:
     desk = open_desk(tmp_path)
     desk.reload(desk_bundle(quick), {})
@@ -425,6 +462,23 @@ def test_an_order_that_a_crash_left_in_between_is_looked_up_and_never_sent_again
             assert again.state().strategies[0].fills == 1
         crash(again)
         crash(open_desk(directory, sent, was_sent=look))
+
+
+@pytest.mark.parametrize("lots", [0.0, 0.004, -0.1])
+@pytest.mark.parametrize("kind", ["filled", "closed"])
+def test_a_deal_of_no_lots_is_told_and_stops_no_desk(
+    ticks: Ticks, quick: Any, tmp_path: Path, lots: float, kind: str
+) -> None:
+    sent: list[OrderIntent] = []
+    desk, _ = first_order(ticks, quick, tmp_path, sent)
+    desk.on_report("1-0", answered(sent[0], 1, lots=0.05))
+    desk.on_report("2-0", answered(sent[0], 2, lots=lots, kind=kind))
+    assert f"it was of {lots:g} and is not booked" in desk.state().warnings[-1]
+    crash(desk)
+    again = open_desk(tmp_path, sent, was_sent=lambda key: True)
+    assert [each.lots for each in again.state().positions] == [0.05]
+    assert [each.lots for each in again.state().orders] == [0.05]
+    crash(again)
 
 
 def test_anothers_reports_change_nothing(ticks: Ticks, quick: Any, tmp_path: Path) -> None:
