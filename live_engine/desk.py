@@ -151,6 +151,7 @@ class DeskProcess:
             self.desk.reload(*verified_bundles(self.home, self.tenant, self._key))
             self._look_at_tier()
             self._agreement.look_for_silence()
+            self._agreement.look_for_orders()
 
     def _look_at_tier(self) -> None:
         # A platform that told nothing, as a desk on its own, sets no limit.

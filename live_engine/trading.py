@@ -95,6 +95,7 @@ class Desk:
         self.daily_trades: int | None = None
         self.refused: dict[str, str] = {}
         self._orphans = Orphans()
+        self._accounts: dict[str, AccountState] = {}
         self.warnings: list[str] = []
         self.stages = {name: Histogram() for name in _STAGES}
         self._proposers = proposers
@@ -162,6 +163,7 @@ class Desk:
             for slot in self.slots.values():
                 if said := slot.differs_from(message):
                     self.warn(said)
+            self._accounts[message.agent] = message
             self._orphans.look(message, self.slots.values(), self.refused)
         elif isinstance(message, Report):
             if lost := self.books.reports.lost_before(message):
@@ -236,7 +238,7 @@ class Desk:
         fresh = [given for passport_hash, given in approved.items() if passport_hash not in live]
         for bundle, approval, wanted in sorted(fresh, key=lambda given: given[2].approval.at_ns):
             try:
-                require_own_position(wanted, [slot.approved for slot in self.slots.values() if slot.trades_at_broker])
+                self._require_own_position(wanted)
             except Refused as error:
                 self.refused[wanted.approval.hash] = f"{error.code}: {error}"
                 continue
@@ -365,6 +367,25 @@ class Desk:
             slot.intents.prepare(slot.next_order_id)
         if self._received_at:
             self.stages["tick_to_order"].add(time.perf_counter_ns() - self._received_at)
+
+    def _require_own_position(self, wanted: Approved) -> None:
+        """Refuse a strategy for as long as what the broker holds may be another's, or its own older self's."""
+        holders = [slot for slot in self.slots.values() if self._may_hold(slot)]
+        require_own_position(wanted, [slot.approved for slot in holders])
+        if wanted.approval.mode == "mt5" and any(slot.hash == wanted.approval.hash for slot in holders):
+            raise Refused(
+                "goes_flat_first",
+                f"{wanted.passport.name} was taken off and approved anew: its older self must be flat before it trades "
+                "again; where that lasts, close its position in the terminal",
+            )
+
+    def _may_hold(self, slot: Slot) -> bool:
+        if slot.paper or not slot.withdrawn:
+            return not slot.paper
+        # By its book; where that waits for a word that was lost, by what the account shows.
+        account = self._accounts.get(slot.approval.agent)
+        symbol = slot.passport.instrument.symbol
+        return not slot.is_flat and (account is None or any(each.symbol == symbol for each in account.positions))
 
     def _doubt(self, agent: str, lost: str) -> None:
         """Enter nothing more on an account of which something was not told."""

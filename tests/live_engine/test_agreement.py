@@ -7,21 +7,23 @@ import pytest
 from kernel_lib.importers import read_ticks
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategies import ma_cross
+from kernel_lib.strategy import load_strategy
 from kernel_lib.trading.record import Control, State
 from kernel_lib.wire import AccountState, BrokerPosition, OrderIntent
 from live_engine.agreement import Agreement
+from live_engine.day_trades import keep_to_tier
 from live_engine.trading import Desk
 from tests.live_engine.test_desk import answered, crash, first_order, open_desk
 
 
 class Watched:
-    """A desk with one open position of 0.1 lots, and a clock."""
+    """A desk with one order of 0.1 lots at the broker, and a clock."""
 
     def __init__(self, ticks: Ticks, quick: Any, directory: Path) -> None:
-        sent: list[OrderIntent] = []
+        self.sent: list[OrderIntent] = []
         self.desk: Desk
-        self.desk, self.rest = first_order(ticks, quick, directory, sent)
-        (self.intent,) = sent
+        self.desk, self.rest = first_order(ticks, quick, directory, self.sent)
+        (self.intent,) = self.sent
         self.now_s = 0.0
         self.agreement = Agreement(self.desk, lambda: self.now_s)
 
@@ -31,11 +33,18 @@ class Watched:
         return slot.book.state
 
     def told(
-        self, lots: float, *, agent: str = "pc1", times: int = 1, every_s: float = 5.0, trade_allowed: bool = True
-    ) -> None:
+        self, lots: float, *, agent: str = "pc1", times: int = 1, every_s: float = 5.0, trade_allowed: bool = True,
+        stop_loss: float = 0.0,
+    ) -> None:  # fmt: skip
         positions = [
             BrokerPosition(
-                ticket=4711, symbol="EURUSD", side=self.intent.side, lots=lots, price=1.1, magic=self.intent.magic
+                ticket=4711,
+                symbol="EURUSD",
+                side=self.intent.side,
+                lots=lots,
+                price=1.1,
+                magic=self.intent.magic,
+                stop_loss=stop_loss,
             )
         ]
         state = AccountState(
@@ -142,3 +151,54 @@ def test_an_account_that_is_right_and_told_in_time_is_worth_no_warning(watched: 
     watched.now_s += 30.0
     watched.agreement.look_for_silence()
     assert watched.desk.state().warnings[before:] == []
+
+
+GUARDED = """
+from kernel_lib import features as f
+from kernel_lib.strategy import strategy
+
+@strategy(features={'fast': f.ema(10), 'slow': f.ema(40)}, params={'stop': 200}, stop_loss_points='stop')
+def guarded(x, position, p):
+    return 1.0 if x.fast > x.slow else -1.0
+"""
+
+
+def test_a_position_without_the_stop_that_was_sent_with_it_is_named_and_nothing_more_entered(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    ticks = read_ticks(data_dir / "ticks" / "EURUSD_dukascopy_20190204_utc.csv.gz").ticks[:6_000]
+    watched = Watched(ticks, load_strategy(GUARDED, "guarded"), tmp_path)
+    stop = watched.intent.stop_loss
+    assert stop > 0
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    watched.told(0.1, times=5, stop_loss=stop)
+    watched.told(0.1, times=5, stop_loss=stop + 0.001)  # a person moved it
+    watched.told(0.1, times=2)
+    assert watched.state is State.ACTIVE
+    watched.told(0.1)
+    assert watched.state is State.PAUSED
+    (told,) = watched.desk.state().strategies
+    assert f"0.1 lots of EURUSD without their stop-loss; set it in the terminal, at {stop:g}" in told.reason
+    watched.desk.control(Control.RESUME, by="ann", reason="it is set")
+    watched.told(0.1, times=5, stop_loss=stop)
+    assert watched.state is State.ACTIVE
+    crash(watched.desk)
+
+
+def test_what_the_tier_holds_is_paused_for_the_broker_s_account_and_not_let_go_at_midnight(watched: Watched) -> None:
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    (slot,) = watched.desk.slots.values()
+    watched.desk.hold([slot], "10 trades a day")
+    watched.told(0.0, times=4)
+    (told,) = watched.desk.state().strategies
+    assert "the broker holds 0 lots" in told.reason
+    keep_to_tier(watched.desk, None)  # a new day
+    assert watched.state is State.PAUSED
+
+
+def test_an_order_of_which_nobody_says_what_became_of_it_is_named_after_a_minute(watched: Watched) -> None:
+    for seconds, named in [(0.0, False), (59.0, False), (61.0, True)]:
+        watched.now_s = seconds
+        watched.agreement.look_for_orders()
+        found = [each for each in watched.desk.state().warnings if f"order {watched.intent.key} of ma_cross" in each]
+        assert bool(found) is named
