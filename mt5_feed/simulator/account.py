@@ -148,7 +148,8 @@ class Book:
             total = round(held.lots + lots, _LOT_DIGITS)
             held.price = (held.price * held.lots + price * lots) / total
             held.lots, held.magic, held.comment = total, magic, comment
-            held.stop_loss, held.take_profit = stop_loss or held.stop_loss, take_profit or held.take_profit
+            # The last order's stand, none where it has none: MetaTrader 5 Help, Basic Principles, netting.
+            held.stop_loss, held.take_profit = stop_loss, take_profit
         else:
             closed = min(lots, held.lots)
             profit = round(self.profit_of(held, price, closed), 2)

@@ -58,6 +58,20 @@ def test_a_netting_account_adds_reduces_and_reverses(make: Make) -> None:
     assert [each.entry for each in deals] == [0, 0, 1, 2]
 
 
+def test_on_a_netting_account_the_stops_are_those_of_the_last_order_that_added(make: Make) -> None:
+    bench = make(path_of(1.1), hedging=False, balance=100_000.0)
+    found = []
+    for at, (side, lots, stop) in enumerate([(1, 0.2, 1.05), (1, 0.1, 1.06), (-1, 0.1, 0.0), (1, 0.1, 0.0)]):
+        bench.desk.receive(intent(f"k{at}", side=side, lots=lots, stop_loss=stop))
+        found.append(bench.positions[0].sl)
+    assert found == [
+        1.05,
+        1.06,
+        1.06,
+        0.0,
+    ]  # a closed part changes none, one added without takes them off
+
+
 def test_a_stop_at_the_server_is_reported_as_closed_with_the_opening_key(make: Make) -> None:
     bench = make(path_of(1.1, 1.095, 1.08))
     bench.desk.receive(intent("k1", stop_loss=1.09))
