@@ -68,11 +68,6 @@ class Slot:
         """Its code is asked at each tick."""
         return not (self.faulted or self.withdrawn)
 
-    @property
-    def trades_at_broker(self) -> bool:
-        """Its orders go to a terminal, or the last of them is still on its way."""
-        return not self.paper and (not (self.withdrawn or self.killed) or len(self.book.working) > 0)
-
     def load_message(self) -> dict[str, Any]:
         """What the sandboxed child needs to run it."""
         return {
