@@ -11,7 +11,7 @@ known. It is named after a minute.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import msgspec
@@ -36,6 +36,8 @@ class _Desk(Protocol):
 
     def warn(self, text: str) -> None: ...
 
+    def no_longer(self, texts: Collection[str]) -> None: ...
+
 
 class _Doubt(msgspec.Struct):
     since_s: float
@@ -58,6 +60,7 @@ class Agreement:
         self._doubts: dict[int, _Doubt] = {}
         self._heard_s: dict[str, float] = {}
         self._sent_s: dict[str, float] = {}
+        self._named: dict[str, str] = {}
 
     def on_account(self, state: AccountState) -> None:
         """Compare one account state with the books of its agent; between two events."""
@@ -88,13 +91,16 @@ class Agreement:
         now_s = self._monotonic_s()
         orders = [order for slot in self._desk.slots.values() if not slot.paper for order in slot.orders()]
         self._sent_s = {order.key: self._sent_s.get(order.key, now_s) for order in orders}
+        over = [key for key in self._named if key not in self._sent_s]
+        self._desk.no_longer([self._named.pop(key) for key in over])
         for order in orders:
             if now_s - self._sent_s[order.key] > _OWED_S:
-                self._desk.warn(
+                self._named[order.key] = (
                     f"order {order.key} of {order.strategy} has been on its way for over a minute, and the strategy "
                     "sends nothing more until its end is told: look in the terminal for that comment; where nothing "
                     "comes any more, take the strategy off and approve it anew"
                 )
+                self._desk.warn(self._named[order.key])
 
     def _compare(self, slot: Slot, differs: str, now_s: float) -> None:
         numbers = slot.book.numbers

@@ -196,9 +196,13 @@ def test_what_the_tier_holds_is_paused_for_the_broker_s_account_and_not_let_go_a
     assert watched.state is State.PAUSED
 
 
-def test_an_order_of_which_nobody_says_what_became_of_it_is_named_after_a_minute(watched: Watched) -> None:
-    for seconds, named in [(0.0, False), (59.0, False), (61.0, True)]:
-        watched.now_s = seconds
+def test_an_order_of_which_nobody_says_what_became_of_it_is_named_for_as_long(watched: Watched) -> None:
+    def named() -> bool:
         watched.agreement.look_for_orders()
-        found = [each for each in watched.desk.state().warnings if f"order {watched.intent.key} of ma_cross" in each]
-        assert bool(found) is named
+        return any(f"order {watched.intent.key} of ma_cross" in each for each in watched.desk.state().warnings)
+
+    for seconds, expected in [(0.0, False), (60.0, False), (61.0, True), (90.0, True)]:
+        watched.now_s = seconds
+        assert named() is expected
+    watched.desk.on_report("1-0", answered(watched.intent, 1))
+    assert not named()
