@@ -17,7 +17,7 @@ from hub.programs import Program, prepare, prepare_accounts, programs
 from kernel_lib.config import Home, Ports, Secret, StoreUrls
 from kernel_lib.supervise import is_ready
 
-START_S = 60.0
+START_S = 120.0
 
 
 class Platform:

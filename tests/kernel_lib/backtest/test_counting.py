@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kernel_lib import features as f
-from kernel_lib.backtest import replay
+from kernel_lib.backtest import replay, sweep_lanes
 from kernel_lib.backtest.counting import hypothesis, set_hypothesis, tally_of, trial_identities, uncounted
 from kernel_lib.backtest.loop import EQUITY
 from kernel_lib.backtest.sharpe import deflated_sharpe_ratio
@@ -20,6 +20,7 @@ from kernel_lib.features.feature import Feature
 from kernel_lib.strategies import CATALOGUE
 from kernel_lib.strategy import strategy
 from tests.kernel_lib.backtest.test_replay import walk
+from tests.kernel_lib.backtest.waiting_lane import WaitingLane
 
 GRID = {"fast": [10, 20, 30], "slow": [60, 90, 120, 150]}
 
@@ -214,7 +215,8 @@ def test_without_seconds_left_nothing_begins() -> None:
         offer(None)
 
 
-def test_a_sweep_is_charged_as_it_goes_and_stops_when_nothing_is_left() -> None:
+def test_a_sweep_is_charged_as_it_goes_and_stops_when_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_lanes, "Lane", WaitingLane)
     counter = ToldCounter(12.5)
     offer(lambda: counter)
     try:
@@ -228,9 +230,7 @@ def test_a_sweep_is_charged_as_it_goes_and_stops_when_nothing_is_left() -> None:
         assert quota.left_s == 0.5
         assert price(CATALOGUE["ma_cross"], walk(5_000), GRID).left_seconds == 12.5
         counter.left_s = 1e-9
-        found = sweep(
-            CATALOGUE["ma_cross"], walk(200_000), {"fast": range(5, 45), "slow": range(50, 90)}, progress=False
-        )
+        found = sweep(CATALOGUE["ma_cross"], walk(20_000), {"fast": range(5, 45), "slow": [50, 90]}, progress=False)
         assert found.partial
         assert "quota" in found.note
         assert counter.told[-1].n_runs == found.n_trials

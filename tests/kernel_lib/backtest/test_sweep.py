@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kernel_lib import features as f
-from kernel_lib.backtest import replay
+from kernel_lib.backtest import replay, sweep_lanes
 from kernel_lib.backtest.grid import parameter_sets, random_sets
 from kernel_lib.backtest.sweep import sweep
 from kernel_lib.backtest.sweep_engine import Engine
@@ -25,6 +25,7 @@ from kernel_lib.models.space import Choice, Range
 from kernel_lib.strategies import breakout, ma_cross, rsi_reversion
 from kernel_lib.strategy import Strategy, strategy
 from kernel_lib.trading.account import AccountConfig, Costs, RiskLimits
+from tests.kernel_lib.backtest.waiting_lane import WaitingLane
 
 COSTS = Costs(latency_ms=35, latency_jitter_ms=20, slippage_points=1, slippage_random_points=2)
 
@@ -177,10 +178,12 @@ def test_best_surface_and_pictures() -> None:
 
 
 def test_an_interruption_keeps_what_is_done_and_the_next_sweep_goes_on_from_there(tmp_path: Path) -> None:
-    ticks, grid = walk(600_000), {"fast": range(3, 103), "slow": [120, 130]}
+    ticks, grid = walk(60_000), {"fast": range(3, 103), "slow": [120, 130]}
     whole = sweep(ma_cross, ticks, grid, progress=False, threads=1)
     file = tmp_path / "rows.npz"
-    part = sweep(ma_cross, ticks, grid, progress=False, threads=1, resume=file, quota=ImpatientQuota(1e9))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep_lanes, "Lane", WaitingLane)
+        part = sweep(ma_cross, ticks, grid, progress=False, threads=1, resume=file, quota=ImpatientQuota(1e9))
     assert part.partial
     assert "interrupted" in part.note
     n_done = int(part.done.sum())
@@ -215,7 +218,7 @@ def test_rows_kept_of_another_threshold_stop_or_helper_are_not_taken_for_these()
 
 
 class ImpatientQuota(Quota):
-    """Presses Ctrl-C as soon as something was used, whatever the machine's speed."""
+    """Presses Ctrl-C as soon as something was used."""
 
     def charge(self, seconds: float) -> None:
         super().charge(seconds)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from kernel_lib.backtest import sweep_price
+from kernel_lib.backtest import sweep_lanes, sweep_price
 from kernel_lib.backtest.grid import parameter_sets
 from kernel_lib.backtest.sweep import sweep
 from kernel_lib.backtest.sweep_engine import Lane
@@ -19,6 +19,7 @@ from kernel_lib.errors import Misconfigured, Refused
 from kernel_lib.strategies import breakout, ma_cross, rsi_reversion
 from kernel_lib.strategy import Strategy
 from tests.kernel_lib.backtest.test_sweep import walk
+from tests.kernel_lib.backtest.waiting_lane import WaitingLane
 
 PER_RUN_S, PER_TICK_S = 3e-6, 15e-9
 
@@ -97,15 +98,16 @@ def test_a_run_that_is_not_covered_is_refused_with_the_reason() -> None:
         Quota(float("nan"))
 
 
-def test_a_run_that_outgrows_its_quota_stops_and_keeps_what_is_done() -> None:
+def test_a_run_that_outgrows_its_quota_stops_and_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     class Shrinking(Quota):
         """Another run of the same tenant takes its share while this one is under way."""
 
         def charge(self, seconds: float) -> None:
             super().charge(seconds + 400.0)
 
+    monkeypatch.setattr(sweep_lanes, "Lane", WaitingLane)
     quota = Shrinking(1_000.0)
-    ran = sweep(ma_cross, walk(200_000), {"fast": range(3, 103)}, quota=quota, progress=False, threads=1)
+    ran = sweep(ma_cross, walk(20_000), {"fast": range(3, 103)}, quota=quota, progress=False, threads=1)
     assert ran.partial
     assert "used up" in ran.note
     assert 0 < ran.n_trials < 100
