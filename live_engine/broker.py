@@ -211,7 +211,7 @@ def broker_event(report: Report, passport: Passport, order_id: int) -> npt.NDArr
     row["time_ns"] = report.time_ns
     row["commission_minor"] = round(abs(report.commission) * minor)
     row["swap_minor"] = round(report.swap * minor)
-    row["reason"] = int(_REASONS.get(report.reason[:2].lower(), Reason.BROKER))
+    row["reason"] = int(_REASONS.get(report.reason.lstrip("[")[:2].lower(), Reason.BROKER))
     return event
 
 

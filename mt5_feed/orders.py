@@ -31,6 +31,8 @@ __all__ = ["OrderDesk", "OrderDeskConfig"]
 _DONE = 10009
 _ENTRY_IN = 0
 _ENDED = {2: "cancelled", 5: "rejected", 6: "expired"}
+#: A deal's reason, as the terminal begins its comment.
+_BY_SERVER = {4: "[sl", 5: "[tp", 6: "[so"}
 _SEEN = 20_000
 _TWO_DAYS_MS = 2 * 86_400_000
 _OWED_S = 30.0
@@ -320,7 +322,10 @@ class OrderDesk:
 
     def _report_closed(self, deal: Any) -> None:
         key, magic = self._opened_by(deal)
-        reason = str(deal.comment) or f"reason {deal.reason}"
+        reason, why = str(deal.comment), _BY_SERVER.get(int(deal.reason), "")
+        if why and not reason.lower().startswith(why):  # a broker may rewrite the comment
+            reason = f"{why}] {reason}".strip()
+        reason = reason or f"reason {deal.reason}"
         self._append(self._of_deal("closed", deal, key, magic, reason=reason))
 
     def _opened_by(self, deal: Any) -> tuple[str, int]:
