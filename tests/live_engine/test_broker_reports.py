@@ -2,14 +2,24 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kernel_lib.market.instrument import EURUSD
 from kernel_lib.passport import Passport
 from kernel_lib.strategies import ma_cross
-from kernel_lib.trading.record import BrokerKind, Reason
+from kernel_lib.trading.record import EVENT, BrokerKind, Entry, Kind, Reason
 from kernel_lib.wire import Report
-from live_engine.broker import broker_event, is_key_of, magic_of, never_sent, order_id_of, order_key
+from live_engine.broker import (
+    Intents,
+    broker_event,
+    is_key_of,
+    magic_of,
+    never_sent,
+    order_id_of,
+    order_key,
+    trades_opened,
+)
 from tests.live_engine.desk_kit import approved_bundle
 
 MAGIC = 0x7FFF_FFFF  # zik0zj in base 36
@@ -26,8 +36,8 @@ def report(kind: str, **fields: Any) -> Report:
     return Report(**known | fields)
 
 
-def event(passport: Passport, told: Report) -> dict[str, int]:
-    made = broker_event(told, passport, MAGIC)
+def event(passport: Passport, told: Report, order_id: int = 12) -> dict[str, int]:
+    made = broker_event(told, passport, order_id)
     assert made is not None
     return {name: int(made[name][0]) for name in made.dtype.names or ()}
 
@@ -43,7 +53,7 @@ def test_a_fill_is_told_in_lot_steps_points_and_cents(passport: Passport) -> Non
 
 
 @pytest.mark.parametrize(("kind", "known"), [("accepted", BrokerKind.ACCEPTED), ("rejected", BrokerKind.REJECTED)])
-def test_an_answer_names_the_order_by_its_key(passport: Passport, kind: str, known: BrokerKind) -> None:
+def test_an_answer_names_its_order(passport: Passport, kind: str, known: BrokerKind) -> None:
     found = event(passport, report(kind, lots=0.1))
     assert (found["kind"], found["order_id"], found["units"]) == (known, 12, 10)
 
@@ -58,19 +68,20 @@ def test_an_answer_names_the_order_by_its_key(passport: Passport, kind: str, kno
     ],
 )  # fmt: skip
 def test_a_close_says_why(passport: Passport, comment: str, reason: Reason) -> None:
-    assert event(passport, report("closed", key="", lots=0.1, reason=comment))["reason"] == reason
+    assert event(passport, report("closed", key="", lots=0.1, reason=comment), 0)["reason"] == reason
 
 
-def test_a_close_needs_no_key_and_every_other_report_does(passport: Passport) -> None:
-    assert event(passport, report("closed", key="", lots=0.1, position=4711))["order_id"] == 0
+def test_a_close_needs_no_order_and_every_other_report_does(passport: Passport) -> None:
+    found = event(passport, report("closed", key="", lots=0.1, position=4711), 0)
+    assert (found["kind"], found["order_id"], found["position_id"]) == (BrokerKind.CLOSED, 0, 4711)
     for kind in ("accepted", "filled", "rejected"):
-        assert broker_event(report(kind, key=""), passport, MAGIC) is None
+        assert broker_event(report(kind, key="", lots=0.1), passport, 0) is None
 
 
-def test_what_nobody_knows_and_what_is_another_strategy_s_say_nothing_to_a_book(passport: Passport) -> None:
-    assert broker_event(report("unknown"), passport, MAGIC) is None
-    for kind in ("accepted", "filled", "rejected", "closed"):
-        assert broker_event(report(kind), passport, MAGIC - 1) is None
+def test_what_nobody_knows_and_deals_of_nothing_say_nothing_to_a_book(passport: Passport) -> None:
+    assert broker_event(report("unknown", lots=0.1), passport, 12) is None
+    for kind in ("filled", "closed"):
+        assert broker_event(report(kind, lots=0.004), passport, 12) is None
 
 
 @pytest.mark.parametrize(
@@ -100,6 +111,21 @@ def test_a_magic_number_is_31_bits_of_the_first_eight_digits_and_never_nothing(d
 
 
 def test_an_order_that_never_left_is_rejected_in_the_bridge_s_words(passport: Passport) -> None:
-    told = never_sent(12, passport, "pc1", MAGIC, 5)
+    told = never_sent("zik0zj.c", passport, "pc1", MAGIC, 5)
     assert (told.kind, told.origin, told.key, told.time_ns) == ("rejected", "bridge", "zik0zj.c", 5)
-    assert event(passport, told)["order_id"] == 12
+    assert event(passport, told)["kind"] == BrokerKind.REJECTED
+
+
+def test_a_trade_is_a_fill_that_opens_or_turns_a_position() -> None:
+    rows = np.zeros(4, EVENT)
+    rows["kind"] = [Kind.FILL, Kind.FILL, Kind.FILL, Kind.ORDER]
+    rows["entry"] = [Entry.IN, Entry.OUT, Entry.INOUT, Entry.IN]
+    assert trades_opened(rows.tobytes()) == 2
+
+
+def test_an_intent_may_be_sent_for_ten_seconds(passport: Passport) -> None:
+    rows = np.zeros(1, EVENT)
+    rows["kind"], rows["side"], rows["units"], rows["order_id"] = int(Kind.ORDER), -1, 10, 12
+    (made,) = Intents(passport, "pc1", MAGIC).of(rows.tobytes(), 5, 0)
+    assert (made.sent_ns, made.expires_ns) == (5, 5 + 10 * 10**9)
+    assert (made.key, made.agent, made.magic, made.symbol, made.hedging) == ("zik0zj.c", "pc1", MAGIC, "EURUSD", False)

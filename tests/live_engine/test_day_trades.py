@@ -1,6 +1,7 @@
 """The tier's trades of a day are counted over all strategies and over a crash, and begin anew at midnight."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from kernel_lib.importers import read_ticks
 from kernel_lib.market.tick import Ticks
 from kernel_lib.strategies import ma_cross, rsi_reversion
-from kernel_lib.trading.record import Control, Entry, Kind
+from kernel_lib.trading.record import Control, Entry, Kind, State
+from live_engine.day_trades import keep_to_tier
 from live_engine.trading import Desk
 from tests.live_engine.desk_kit import blocks_of, desk_bundle, journaled_rows
 from tests.live_engine.test_desk import crash, feed, open_desk
@@ -141,3 +143,40 @@ def test_what_a_person_paused_is_not_resumed_and_a_higher_tier_frees_the_rest(
         "rsi_reversion": "paused",
     }
     desk.close()
+
+
+class NotingDesk:
+    """Has slots, and notes which of them are held or let go."""
+
+    def __init__(self, *slots: SimpleNamespace) -> None:
+        self.books: Any = SimpleNamespace(slots=dict(enumerate(slots)))
+        self.noted: list[tuple[list[str], bool]] = []
+
+    def hold(self, slots: Any, reason: str, *, release: bool = False) -> None:
+        self.noted.append(([each.name for each in slots], release))
+
+
+def _slot(name: str, trades: int = 0, *, state: State = State.ACTIVE, **more: bool) -> SimpleNamespace:
+    known = {"withdrawn": False, "held": False, "faulted": False} | more
+    return SimpleNamespace(name=name, trades_today=trades, book=SimpleNamespace(state=state), **known)
+
+
+@pytest.mark.parametrize(
+    ("most", "slots", "noted"),
+    [
+        (5, [_slot("a", 2), _slot("b", 2)], []),
+        (5, [_slot("a", 2), _slot("b", 3)], [(["a", "b"], False)]),
+        (5, [_slot("a", 5, withdrawn=True), _slot("b", state=State.PAUSED), _slot("c")], [(["c"], False)]),
+        (5, [_slot("a", 5, state=State.PAUSED, held=True)], []),
+        (5, [_slot("a", state=State.PAUSED, held=True), _slot("b")], [(["a"], True)]),
+        (None, [_slot("a", 99, state=State.PAUSED, held=True)], [(["a"], True)]),
+        # what has failed or was withdrawn does not trade again because it is midnight
+        (5, [_slot("a", held=True, faulted=True), _slot("b", held=True, withdrawn=True)], []),
+    ],
+)  # fmt: skip
+def test_only_what_trades_is_held_and_only_what_the_tier_held_is_let_go(
+    most: int | None, slots: list[SimpleNamespace], noted: list[tuple[list[str], bool]]
+) -> None:
+    desk = NotingDesk(*slots)
+    keep_to_tier(desk, most)
+    assert desk.noted == noted
