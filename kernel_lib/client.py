@@ -162,7 +162,7 @@ class Client:
     def ticks_frame(
         self, symbol: str, start: Time | None = None, end: Time | None = None, limit: int | None = None
     ) -> "pd.DataFrame":
-        """Recorded ticks as a table: ``bid`` and ``ask`` by UTC time."""
+        """Recorded ticks as a table: ``bid`` and ``ask`` by UTC time; asked for as :meth:`ticks` is."""
         return _by_time(self._platform.arrow("ticks", symbol=symbol, start=start, end=end, limit=limit))
 
     def bars(
@@ -173,6 +173,15 @@ class Client:
 
         ``open high low close`` are of the bid, ``volume`` counts ticks, ``spread`` is the last one of the bar in quote
         currency.
+
+        Parameters
+        ----------
+        symbol : str
+            The broker's name, ``"EURUSD"``.
+        length : str
+            A number and one of s, m, h, d, ``"5m"``.
+        start, end, limit
+            As for :meth:`ticks`; ``limit`` counts bars.
         """
         return _by_time(self._platform.arrow("bars", symbol=symbol, length=length, start=start, end=end, limit=limit))
 
@@ -463,3 +472,8 @@ def tell(channel: str, number: float | None) -> None:
 def stream(symbols: str | Iterable[str] | None = None, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
     """See :meth:`Client.stream`."""
     return _client().stream(symbols, timeout_s)
+
+
+# What a notebook shows of ``client.ticks?`` is what the method says.
+for _name in set(__all__) - {"Client"}:
+    globals()[_name].__doc__ = getattr(Client, _name).__doc__

@@ -1,5 +1,6 @@
 """The notebook's client turns answers into arrays and tables, and refusals into errors with a code."""
 
+import inspect
 import json
 import socket
 import threading
@@ -207,3 +208,11 @@ def test_what_cannot_be_promoted_is_said_in_its_authors_words(unreachable: Clien
 def test_a_name_that_the_client_does_not_have_is_told_with_the_one_that_was_meant() -> None:
     with pytest.raises(AttributeError, match=r"did you mean ticks\?"):
         client_module.tick  # noqa: B018
+
+
+def test_a_question_mark_behind_a_function_shows_what_it_takes() -> None:
+    for name in set(client_module.__all__) - {"Client"}:
+        function, method = getattr(client_module, name), getattr(Client, name)
+        assert function.__doc__ == method.__doc__, name
+        assert list(inspect.signature(function).parameters) == list(inspect.signature(method).parameters)[1:], name
+    assert "ISO 8601" in str(client_module.ticks.__doc__)
