@@ -232,8 +232,9 @@ class Client:
         Raises
         ------
         BadData
-            It is no strategy, its decision is a lambda, or its source is not known.
+            It is no strategy, its decision is a lambda, or its cell or file does not give it when run by itself.
         """
+        from kernel_lib.client_promotion import check_runs_alone
         from kernel_lib.market.instrument import instrument as known_instrument
         from kernel_lib.passport import build_passport, check_promotable
 
@@ -245,6 +246,7 @@ class Client:
             account=account, limits=limits, costs=costs,
             evidence={**(evidence or {}), **self._counted(strategy.name, contract.symbol)},
         )  # fmt: skip
+        check_runs_alone(passport)
         submitted: dict[str, Any] = self._platform.json("POST", "api", "strategies", content=passport.encode())
         return str(submitted["hash"])
 

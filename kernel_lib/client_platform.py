@@ -7,20 +7,33 @@ and the stream at the bridge's. What they refuse is an error here, with the code
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from kernel_lib.config import Secret
 from kernel_lib.declared import shown
-from kernel_lib.errors import BadData, Refused, Transient
+from kernel_lib.errors import BadData, Misconfigured, Refused, Transient
 
 if TYPE_CHECKING:
     import httpx
     import pyarrow as pa
     from websockets.typing import Origin
 
-__all__ = ["TIMEOUT_S", "Platform", "asked_for"]
+__all__ = ["TIMEOUT_S", "Platform", "asked_for", "out_of_reach"]
 
 TIMEOUT_S = 60.0
+_reached: ContextVar[bool] = ContextVar("_reached", default=True)
+
+
+@contextmanager
+def out_of_reach() -> Iterator[None]:
+    """Have every request refused for a while, as where a strategy's source runs by itself."""
+    before = _reached.set(False)
+    try:
+        yield
+    finally:
+        _reached.reset(before)
 
 
 class Platform:
@@ -102,6 +115,10 @@ class Platform:
     def _request(self, method: str, service: str, route: str, **options: Any) -> "httpx.Response":
         import httpx
 
+        if not _reached.get():
+            raise Misconfigured(
+                "where a strategy trades there is no platform to ask; keep calls of the client out of its cell or file"
+            )
         # httpx forgets to close a unix socket that it could not connect.
         if self._services and not os.path.exists(f"{self._services}/{service}.sock"):
             raise Transient(f"the service {service!r} must answer, it is not there; try again in a moment")

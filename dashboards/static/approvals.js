@@ -144,7 +144,7 @@ function render({ el }) {
       const s = known.find((each) => each.hash === hash) || p;
       const own = p.author === me.user;
       const approve = h("button", { class: "act resume", onclick: () => consent(p), text: "Approve", disabled: own || s.status === "approved" });
-      const reject = h("button", { class: "act kill", onclick: () => decline(p), text: s.status === "approved" ? "Withdraw" : "Reject" });
+      const reject = h("button", { class: "act kill", onclick: () => decline(p), text: s.status === "approved" ? "Withdraw" : "Reject", disabled: s.status === "rejected" });
       detail.dataset.status = s.status;
       detail.dataset.judging = (p.findings.hold_out || {}).verdict === "running" ? "yes" : "";
       detail.replaceChildren(

@@ -57,7 +57,8 @@ def parse_time_ns(text: str) -> int:
             raise BadData(f"a time must fit 64 bits of nanoseconds, it was {text[:40]!r}")
         if 0 < int(text) < _LEAST_NS:
             raise BadData(
-                f"a time must be in nanoseconds since 1970, {text} would be seconds after it; or ISO 8601 text"
+                f"a whole number must be nanoseconds since 1970, {text} is too few for today and may be seconds or "
+                "milliseconds; ISO 8601 such as 2026-01-31T09:00 does as well"
             )
         return int(text)
     try:

@@ -73,7 +73,9 @@ class ServiceHandler(web.RequestHandler):
     def require_role(self, *roles: str) -> None:
         """Refuse a caller whose role is none of these."""
         if self.caller.role not in roles:
-            raise Refused("role", f"this needs the role {' or '.join(roles)}, {self.caller.user} is {self.caller.role}")
+            raise Refused(
+                "role", f"this needs the role {' or '.join(roles)}, {self.caller.user} has the role {self.caller.role}"
+            )
 
     async def blocking(self, call: Callable[[], Answer]) -> Answer:
         """Run what waits on a store beside the event loop."""

@@ -15,7 +15,7 @@
 # **Question**: how does it get from here to an account?
 # **Data**: the strategy's own source.
 # **Answer**: you submit it, somebody else approves and signs it, and the engine runs what was signed and nothing else.
-# The cell (or file) that holds the strategy travels whole: keep its imports in it.
+# The cell (or file) that holds the strategy travels whole: keep its imports in it, and calls of the client out of it.
 
 # %%
 from kernel_lib import features as f

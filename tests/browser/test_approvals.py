@@ -178,6 +178,20 @@ def test_what_was_decided_is_still_said_when_the_list_shows_it_however_late(brow
     context.close()
 
 
+def test_what_was_refused_is_not_offered_to_be_refused_again(approver: Approver) -> None:
+    page = approver.page
+    for status, verb, may in (
+        ("submitted", "Reject", True),
+        ("rejected", "Reject", False),
+        ("approved", "Withdraw", True),
+    ):
+        approver.status = status
+        approver.open(NOT_RUN, {"trials": TRIALS})
+        assert page.inner_text(".detail button.kill") == verb
+        assert page.is_enabled(".detail button.kill") == may
+    approver.status = "submitted"
+
+
 def test_words_of_a_tenant_are_shown_as_text_and_fit_a_phone(approver: Approver, shoot: Callable[[str], None]) -> None:
     page = approver.page
     page.set_viewport_size({"width": 390, "height": 844})

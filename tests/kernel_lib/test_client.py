@@ -2,13 +2,17 @@
 
 import inspect
 import json
+import linecache
+import re
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -203,6 +207,48 @@ def test_what_cannot_be_promoted_is_said_in_its_authors_words(unreachable: Clien
         unreachable.promote("ma_cross", instrument="EURUSD")
     with pytest.raises(BadData, match="no contract data for symbol 'XX'"):
         unreachable.promote(ma_cross, instrument="XX")
+
+
+HEAD = "from kernel_lib import features as f\nfrom kernel_lib.strategy import strategy\n"
+CELL = "@strategy(features=dict(fast=f.ema({span})))\ndef mine(x, position, p):\n    return 1.0\n"
+
+
+def cell(text: str, **others: Any) -> Any:
+    """Run a cell in a notebook that holds some names already; gives the strategy ``mine``."""
+    name = f"<cell {uuid.uuid4()}>"
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    names = {"f": f, "strategy": strategy, **others}
+    exec(compile(text, name, "exec"), names)
+    return names["mine"]
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "told"),
+    [
+        (CELL.format(span=20), {}, "must run on its own, with its imports: NameError: name 'strategy' is not defined"),
+        (f"{HEAD}{CELL.format(span='SPAN')}", {"SPAN": 20}, "NameError: name 'SPAN' is not defined"),
+        (f"{HEAD}{CELL.format(span=20)}client.me()\n", {"client": SimpleNamespace(me=dict)}, "name 'client'"),
+        (
+            f"from kernel_lib.client import Client, Secret\n{HEAD}{CELL.format(span=20)}"
+            "if __name__ == 'tickhub_strategy':\n    Client(Secret('t'), url='http://127.0.0.1:1').me()\n",
+            {}, "where a strategy trades there is no platform to ask",
+        ),
+        (
+            f"{HEAD}SPAN = 20 if __name__ == 'tickhub_strategy' else 30\n{CELL.format(span='SPAN')}",
+            {}, "it gave fast = ema(span=20) in place of fast = ema(span=30)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_strategy_that_does_not_run_by_itself_is_refused_where_its_author_is(
+    serve: Serve, text: str, others: dict[str, Any], told: str
+) -> None:
+    counted = {"n_trials": 0, "n_runs": 0, "n_on_instrument": 0}
+    client = serve({
+        "/services/api/me": (200, b'{"user": "ann", "tenant": "demo"}'),
+        "/services/api/trials": (200, json.dumps(counted).encode()),
+    })  # fmt: skip
+    with pytest.raises(BadData, match=re.escape(told)):
+        client.promote(cell(text, **others), instrument="EURUSD")
 
 
 def test_a_name_that_the_client_does_not_have_is_told_with_the_one_that_was_meant() -> None:

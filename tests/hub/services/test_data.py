@@ -147,6 +147,27 @@ def test_garbage_is_a_bad_request(client: httpx.Client, tenants: dict[str, str],
     assert response.json()["error"] == "bad_request"
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (f"start={T0 // 10**9}", f"nanoseconds since 1970, {T0 // 10**9} is too few"),
+        (f"start={T0 // 1000}", f"nanoseconds since 1970, {T0 // 1000} is too few"),
+        ("start=2030-01-01", "recorded, which ends at 2019-02-04T00:00:00+00:00, it was 2030-01-01T00:00:00+00:00"),
+        (
+            "start=2019-02-05&end=2019-02-04T12:00",
+            "start must lie before end, they were 2019-02-05T00:00:00+00:00 and 2019-02-04T12:00:00+00:00",
+        ),
+    ],
+)
+def test_times_that_hold_nothing_are_told_as_times(
+    client: httpx.Client, store: ClickHouseTicks, tenants: dict[str, str], query: str, told: str
+) -> None:
+    put(store, tenants["pro"], "EURUSD", [T0])
+    response = client.get(f"{PREFIX}/ticks?symbol=EURUSD&{query}", headers=token(f"{tenants['pro']}-quant"))
+    assert response.json()["error"] == "bad_request"
+    assert told in response.json()["message"]
+
+
 def test_a_bar_length_of_nonsense_is_a_bad_request(
     client: httpx.Client, store: ClickHouseTicks, tenants: dict[str, str]
 ) -> None:
