@@ -43,7 +43,7 @@ function render({ el }) {
 
   function over(why) {
     ended = why;
-    say(`${why}. Log in again, or ask an admin.`);
+    say(`${capital(why)}. Log in again, or ask an admin.`);
     root.classList.add("ended");
     if (ask_.open) ask_.close();
   }

@@ -54,8 +54,9 @@ async function ask(path, body) {
   if (answer.ok) return content;
   // A refusal with a code is about this one request; without one, or with "ended", the viewer is let in no more.
   const gone = answer.status === 401 || (answer.status === 403 && (!content.error || content.error === "ended"));
-  const error = new (gone ? Gone : Error)(
-    content.message || `the platform answered ${answer.status}`);
+  // Who is logged out is told "Forbidden" by whoever stands at the door, which is nothing to read.
+  const said = gone && !content.error ? "you are logged out, or it was taken from you" : content.message;
+  const error = new (gone ? Gone : Error)(said || `the platform answered ${answer.status}`);
   error.code = content.error;
   error.status = answer.status;
   throw error;

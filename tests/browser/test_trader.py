@@ -250,6 +250,7 @@ def test_a_login_that_ended_in_another_window_ends_the_page(desk: Desk) -> None:
     page.clock.run_for(9_000)
     page.wait_for_selector(".desk.ended")
     assert page.inner_text(".pill") == "ended"
-    assert "Your access to this desk has ended" in page.inner_text(".notice")
+    assert "Your access to this desk has ended: you are logged out" in page.inner_text(".notice")
+    assert "Forbidden" not in page.inner_text(".notice")
     assert "fade" not in page.inner_text("body")
     assert "12.50" not in page.inner_text("body")
