@@ -252,8 +252,13 @@ def apply_fill(
     if closing > 0:
         s.out[fill_row].profit_minor = reduce_position(s, k, closing, points, time_ns, order_id, exit_part, reason)
     if opening > 0:
-        if r.hedging == 0 and b.n_positions > 0:
-            p = s.positions[0]
+        at = 0
+        if r.hedging != 0:
+            # A broker that fills an order in parts adds them to one position; ours have a number each.
+            while at < b.n_positions and (ticket == 0 or s.positions[at].position_id != ticket):
+                at += 1
+        if at < b.n_positions:
+            p = s.positions[at]
             p.units += opening
             p.cost += points * opening
             p.commission_minor += commission - exit_part

@@ -136,6 +136,21 @@ def test_a_close_of_one_of_two_positions_leaves_the_other() -> None:
     assert book.positions["swap_minor"].tolist() == [0.0]
 
 
+def test_an_order_filled_in_parts_is_one_position_and_its_close_leaves_nothing() -> None:
+    book = live(hedging=True)
+    aim(book, 10, stop=50)
+    fill(book, 1, 4, points=110_010, commission_minor=2)
+    fill(book, 1, 6, points=110_020, commission_minor=3)
+    (position,) = book.positions
+    assert (position["position_id"], position["units"], position["cost"]) == (777, 10, 4 * 110_010 + 6 * 110_020)
+    assert (position["stop_points"], position["commission_minor"]) == (109_950, 5)
+    aim(book, 20)
+    fill(book, 2, 10, position_id=778)
+    assert [int(each["units"]) for each in book.positions] == [10, 10]
+    book.on_broker(external(CLOSED, 0, position_id=777, units=10, points=109_950, reason=int(Reason.STOP_LOSS)))
+    assert [(int(each["position_id"]), int(each["units"])) for each in book.positions] == [(778, 10)]
+
+
 def test_an_answer_concerns_the_order_that_it_names_and_no_other() -> None:
     book = live(hedging=True)
     for order_id, units in ((1, 10), (2, 30)):
