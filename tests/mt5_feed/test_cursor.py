@@ -131,3 +131,48 @@ def test_the_simulated_terminal_s_ticks_come_through_the_server_s_zone() -> None
         cursor.advance(mark)
         found.append(read)
     assert np.concatenate(found).tobytes() == ticks.tobytes()
+
+
+def test_the_terminal_is_asked_from_the_last_millisecond_on_and_for_as_many_as_are_known_of_it_more() -> None:
+    asked: list[tuple[float, int]] = []
+
+    class Noting(RecordingTerminal):
+        def copy_ticks_from(self, symbol: str, date_from: float, count: int, flags: int) -> Any:
+            asked.append((date_from, count))
+            return super().copy_ticks_from(symbol, date_from, count, flags)
+
+    rows = _rows([0, 7, 0, 0])
+    source = Noting(rows)
+    source.n_here = 4
+    cursor = TickCursor(source, "EURUSD", "UTC", Mark(0))  # type: ignore[arg-type]
+    _, mark = cursor.read(5)
+    cursor.advance(mark)
+    assert (mark.last_msc, len(mark.seen)) == (int(rows["time_msc"][-1]), 3 * 16)
+    assert len(cursor.read(5)[0]) == 0
+    assert asked == [(0.0, 5), (rows["time_msc"][-1] / 1000, 5 + 3)]
+
+
+def test_a_terminal_that_answers_with_what_is_known_is_asked_for_more_but_not_without_end() -> None:
+    rows = _rows([0] * 3 + [1] * 3)
+    asked: list[int] = []
+
+    class Repeating(RecordingTerminal):
+        def copy_ticks_from(self, symbol: str, date_from: float, count: int, flags: int) -> Any:
+            asked.append(count)
+            return np.repeat(self.rows[:1], min(count, 1 << 21))
+
+    cursor = TickCursor(Repeating(rows), "EURUSD", "UTC", Mark(int(rows["time_msc"][3])))  # type: ignore[arg-type]
+    assert len(cursor.read(1 << 17)[0]) == 0
+    assert asked == [1 << 17, 1 << 19, 1 << 20]  # a million and no more
+
+
+def test_of_two_ticks_alike_in_a_revised_millisecond_one_is_new() -> None:
+    rows = _rows([0, 0])
+    source = RecordingTerminal(rows)
+    source.n_here = 2
+    cursor = TickCursor(source, "EURUSD", "UTC", Mark(0))  # type: ignore[arg-type]
+    cursor.advance(cursor.read(5)[1])
+    source.rows, source.n_here = rows[[1, 0, 1, 1]], 4
+    again, mark = cursor.read(5)
+    assert again["bid"].tolist() == [rows["bid"][1]] * 2
+    assert len(mark.seen) == 4 * 16
