@@ -140,3 +140,31 @@ def test_stored_bundle_comes_back_until_withdrawn(home: Home) -> None:
 def test_tenant_name_cannot_leave_the_directory(home: Home, tenant: str) -> None:
     with pytest.raises(BadData):
         list(load_approved(home, tenant))
+
+
+def test_an_approval_holds_from_ten_seconds_before_it_was_made_until_it_expires() -> None:
+    key, passport = Ed25519PrivateKey.generate(), passport_of()
+    until = NOW + 3_600 * 10**9
+    good = approval_of(passport, expires_ns=until)
+    content, signature = sign_approval(good, key)
+    for now_ns in (NOW - 10 * 10**9, NOW, until - 1):
+        assert verify(passport.encode(), content, signature, key.public_key(), tenant="acme", now_ns=now_ns)
+    assert refusal(key, passport, good, now_ns=NOW - 10 * 10**9 - 1) == "not_yet_valid"
+    assert refusal(key, passport, good, now_ns=until) == "expired"
+
+
+def test_what_only_paper_can_carry_out_is_approved_for_paper_only() -> None:
+    key = Ed25519PrivateKey.generate()
+    passport = msgspec.structs.replace(passport_of(), evidence={"paper_only": "resting orders"})
+    assert refusal(key, passport, approval_of(passport, mode="mt5", agent="pc1")) == "paper_only"
+    content, signature = sign_approval(approval_of(passport), key)
+    assert verify(passport.encode(), content, signature, key.public_key(), tenant="acme", now_ns=NOW)
+    free = passport_of()
+    content, signature = sign_approval(approval_of(free, mode="mt5", agent="pc1"), key)
+    assert verify(free.encode(), content, signature, key.public_key(), tenant="acme", now_ns=NOW)
+
+
+@pytest.mark.parametrize("digest", ["../../../x", "0" * 63, "0" * 65, "G" * 64, "A" * 64, ""])
+def test_a_withdrawal_names_a_hash_and_nothing_else(home: Home, digest: str) -> None:
+    with pytest.raises(BadData, match="64 hex digits"):
+        withdraw_approved(home, "acme", digest)
