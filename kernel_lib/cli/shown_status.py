@@ -54,7 +54,8 @@ def show_desk(console: Console, tenant: str, desk: Mapping[str, Any]) -> None:
             name = stage.replace("_", " ")
             console.print(f"  {name}: median {each['p50']:,.0f} us, 99 % {each['p99']:,.0f} us", highlight=False)
     refused = [f"strategy {passport[:12]} is not run: {why}" for passport, why in state["refused"].items()]
-    for text in [*state["warnings"], *refused]:
+    orphans = [each["words"] for each in state.get("orphans", ())]
+    for text in [*orphans, *state["warnings"], *refused]:
         console.print(f"  {text}", markup=False, highlight=False, style="yellow", soft_wrap=True)
 
 

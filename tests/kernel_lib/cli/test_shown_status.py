@@ -17,6 +17,7 @@ STATE = {
     "counts": {"ticks": 12345, "lost": 0, "doubled": 0}, "warnings": ["make room on the disk"],
     "latency_us": {"tick_to_order": {"n": 9, "p50": 45.2, "p99": 310.0, "max": 900.0}, "decision": {"n": 0}},
     "refused": {"cd" * 32: "its signature is not ours"},
+    "orphans": [{"ticket": 4711, "words": "EURUSD long 0.1 lots at agent pc1 (ticket 4711, magic 77) has no owner"}],
 }  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def test_a_desk_says_what_it_trades_with_units_and_what_is_wrong(console: Consol
     assert "fade: pause by trader: lunch" in text
     assert "tick to order: median 45 us, 99 % 310 us" in text
     assert "make room on the disk" in text
+    assert "EURUSD long 0.1 lots at agent pc1 (ticket 4711, magic 77) has no owner" in text
     assert "strategy cdcdcdcdcdcd is not run: its signature is not ours" in text
     assert "{" not in text
 
