@@ -97,3 +97,20 @@ def test_a_segment_is_on_disk_at_its_full_length_before_it_has_its_name(
     monkeypatch.setattr(os, "fsync", watched)
     Journal(tmp_path, WIDE).close()
     assert synced == [(False, 65_536, []), (True, 0, ["00000001.wal"])]
+
+
+def test_a_journal_that_is_opened_and_needs_a_new_segment_at_once_goes_on_with_its_chain(tmp_path: Path) -> None:
+    small = JournalConfig(segment_bytes=4096, sync_interval_ms=10_000.0)
+    for n_bytes in (1_000, 2_900, 3_000):  # each fits no more beside what was there when it was opened
+        journal = Journal(tmp_path, small)
+        journal.append(3, bytes(n_bytes))
+        journal.close()
+    assert [len(each.payload) for each in read_journal(tmp_path)] == [1_000, 2_900, 3_000]
+    assert len(list(tmp_path.glob("*.wal"))) == 3
+
+
+def test_what_a_crash_left_unchained_is_chained_when_the_journal_is_opened_and_closed(tmp_path: Path) -> None:
+    path, records = journal_of(tmp_path)
+    written(path, records[:-1])
+    Journal(tmp_path, WIDE).close()
+    assert encode_record(*records[-1]) in path.read_bytes()
