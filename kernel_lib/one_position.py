@@ -41,6 +41,6 @@ def require_own_position(wanted: Approved, others: Iterable[Approved]) -> None:
             raise Refused(
                 "symbol_taken",
                 f"on a netting account one strategy trades a symbol, and {held.name} ({other.approval.hash[:8]}) "
-                f"trades {symbol} at agent {approval.agent}: reject that one first, or run {passport.name} on paper, "
-                "on a hedging account, or at another agent",
+                f"trades {symbol} at agent {approval.agent}: reject that one and let it go flat first, or run "
+                f"{passport.name} on paper, on a hedging account, or at another agent",
             )
