@@ -7,6 +7,7 @@ import pytest
 from kernel_lib.trading.account import Costs
 from kernel_lib.trading.book import Book
 from kernel_lib.trading.record import Kind, Reason
+from kernel_lib.trading.simulated import _mix
 from kernel_lib.trading.terms import joined
 from tests.kernel_lib.trading.test_admission import LARGE, held
 from tests.kernel_lib.trading.test_book import MONDAY_NS, SECOND_NS, aim, only, open_book, tick
@@ -91,7 +92,7 @@ def test_a_stop_out_buys_back_at_the_ask_the_short_that_lost_most() -> None:
     assert [(row["reason"], row["units"], row["side"], row["points"]) for row in closed] == [
         (int(Reason.STOP_OUT), 30, -1, 110_883)
     ]
-    assert only(rows, Kind.FILL)["commission_minor"].tolist() == [105]
+    assert [(row["side"], row["commission_minor"]) for row in only(rows, Kind.FILL)] == [(1, 105)]
     assert book.positions["units"].tolist() == [20, 25]
     assert book.numbers["n_stopped"] == 1
     aim(book, 0)
@@ -140,3 +141,10 @@ def test_slippage_is_the_fixed_part_and_evenly_up_to_the_random_one_on_top_alway
     assert np.mean(found) == pytest.approx(3.5, abs=0.3)  # 1.12 / sqrt(200) is 0.08
     assert found != slipped(open_book(msgspec.structs.replace(costs, seed=2), LARGE))
     assert held(book) == 0
+
+
+def test_chance_is_splitmix64_as_its_published_vectors_have_it() -> None:
+    seed = np.uint64(1_234_567)  # Rosetta Code, "Pseudo-random numbers/Splitmix64"
+    assert [int(_mix(seed, np.uint64(number))) for number in (1, 2, 3)] == [
+        6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
+    ]  # fmt: skip
