@@ -25,7 +25,7 @@ class TickhubError(Exception):
     def _render_traceback_(self) -> list[str]:
         from kernel_lib.shown_error import shown
 
-        return shown(self)
+        return shown(self, whole=isinstance(self, Broken))
 
 
 class BadData(TickhubError):

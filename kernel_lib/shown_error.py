@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-from kernel_lib.errors import Broken
-
 __all__ = ["shown"]
 
 _OURS = frozenset({"dashboards", "hub", "kernel_lib", "live_engine", "mt5_feed"})
@@ -27,13 +25,15 @@ _LINKS = (
 )
 
 
-def shown(error: BaseException) -> list[str]:
+def shown(error: BaseException, *, whole: bool = False) -> list[str]:
     """Give the lines that IPython prints for an error that is told to its reader.
 
     Parameters
     ----------
     error : BaseException
         As it was caught. What it followed from is shown before it, where the reader's own code had a part in it.
+    whole : bool
+        Leave nothing out.
 
     Returns
     -------
@@ -46,9 +46,9 @@ def shown(error: BaseException) -> list[str]:
     if shell is None:
         return traceback.format_exception(error)
     printer = shell.InteractiveTB
-    if printer.mode != _USUAL_MODE or isinstance(error, Broken):
-        whole: list[str] = printer.structured_traceback(type(error), error, error.__traceback__)
-        return whole
+    if printer.mode != _USUAL_MODE or whole:
+        every: list[str] = printer.structured_traceback(type(error), error, error.__traceback__)
+        return every
     lines: list[str] = []
     left_out = False
     for each, link in reversed(list(_chain(error))):
