@@ -33,7 +33,8 @@ def create_demo(accounts: Accounts, *, reset_passwords: bool = False) -> dict[st
         try:
             made[name] = add_user(accounts, tenant, name, role)
         except Refused:
-            if reset_passwords:
+            # Whoever was removed stays removed.
+            if reset_passwords and name in {user.name for user in accounts.users(tenant)}:
                 made[name] = reset_password(accounts, tenant, name)
     return made
 

@@ -1,4 +1,4 @@
-"""Tenants and their users: created here, with a random password that is shown once."""
+"""Tenants and their users: created here, with a random password that is shown once, and closed here."""
 
 from hub.passwords import USERNAME, hash_password, new_password
 from kernel_lib.config import Secret
@@ -7,7 +7,7 @@ from kernel_lib.stores.accounts import Accounts, Role
 from kernel_lib.tiers import TIERS
 from kernel_lib.wire import Streams
 
-__all__ = ["add_tenant", "add_user", "reset_password"]
+__all__ = ["add_tenant", "add_user", "check_user_name", "remove_user", "reset_password"]
 
 
 def add_tenant(accounts: Accounts, name: str, tier: str) -> None:
@@ -34,14 +34,19 @@ def add_user(accounts: Accounts, tenant: str, name: str, role: Role) -> Secret:
     Refused
         Code ``user_exists``.
     """
-    if not USERNAME.fullmatch(name):
-        raise BadData(
-            f"a user name must be 1 to 40 of a-z, 0-9, '-' and '_' and start with a letter, it was {name[:50]!r}"
-        )
+    check_user_name(name)
     password = new_password()
     accounts.create_user(tenant, name, role, hash_password(password))
     accounts.record(tenant, "platform", "user_added", {"name": name, "role": role})
     return password
+
+
+def check_user_name(name: str) -> None:
+    """Refuse what cannot name a user, with BadData."""
+    if not USERNAME.fullmatch(name):
+        raise BadData(
+            f"a user name must be 1 to 40 of a-z, 0-9, '-' and '_' and start with a letter, it was {name[:50]!r}"
+        )
 
 
 def reset_password(accounts: Accounts, tenant: str, name: str) -> Secret:
@@ -52,9 +57,28 @@ def reset_password(accounts: Accounts, tenant: str, name: str) -> Secret:
     Refused
         Code ``unknown_user``.
     """
-    if name not in {user.name for user in accounts.users(tenant)}:
-        raise Refused("unknown_user", f"tenant {tenant} has no user {name[:50]!r}")
+    _require_user(accounts, tenant, name)
     password = new_password()
     accounts.set_password(tenant, name, hash_password(password))
     accounts.record(tenant, "platform", "password_reset", {"name": name})
     return password
+
+
+def remove_user(accounts: Accounts, tenant: str, name: str) -> None:
+    """End a user's account; what the user submitted and approved stays, and so does the home directory.
+
+    Raises
+    ------
+    Refused
+        Code ``unknown_user``.
+    """
+    _require_user(accounts, tenant, name)
+    accounts.close_user(tenant, name)
+    accounts.record(tenant, "platform", "user_removed", {"name": name})
+
+
+def _require_user(accounts: Accounts, tenant: str, name: str) -> None:
+    if name not in {user.name for user in accounts.users(tenant)}:
+        raise Refused(
+            "unknown_user", f"tenant {tenant} has no user {name[:50]!r}; 'tickhub user list' says who there is"
+        )

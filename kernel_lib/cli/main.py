@@ -16,6 +16,7 @@ _COMMANDS = {
     "up": ("kernel_lib.cli.platform", "up", "Start everything on this machine and wait until it is healthy."),
     "down": ("kernel_lib.cli.platform", "down", "Stop everything that 'up' started."),
     "status": ("kernel_lib.cli.platform", "status", "Say what runs, what it trades and how it feels."),
+    "user": ("kernel_lib.cli.platform", "user", "Add, list and remove users, and give them new passwords."),
     "logs": ("kernel_lib.cli.platform", "logs", "Show or follow the log of a program."),
     "doctor": ("kernel_lib.cli.doctor", "doctor", "Say what this machine can and cannot do, and what to do about it."),
     "demo": ("kernel_lib.cli.demo", "demo", "Run the whole path from tick to fill, headless, and report on it."),

@@ -1,4 +1,4 @@
-"""``tickhub up``, ``down``, ``status`` and ``logs``."""
+"""``tickhub up``, ``down``, ``status``, ``logs`` and ``user``."""
 
 import contextlib
 import os
@@ -12,18 +12,26 @@ from kernel_lib.cli.choose import echo_json
 from kernel_lib.config import Home, Ports
 from kernel_lib.errors import BadData, TickhubError
 
-__all__ = ["down", "logs", "status", "up"]
+__all__ = ["down", "logs", "status", "up", "user"]
 
 _ENDS = 5
 
 
-@click.command(
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-)
+_HANDED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+@click.command(context_settings=_HANDED_ON)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def up(arguments: tuple[str, ...]) -> None:
     """Start everything; see ``tickhub up --help``."""
-    os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "hub.up", *arguments])  # noqa: S606
+    _become("hub.up", arguments)
+
+
+@click.command(context_settings=_HANDED_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def user(arguments: tuple[str, ...]) -> None:
+    """Add, list and remove users; see ``tickhub user --help``."""
+    _become("hub.people", arguments)
 
 
 @click.command()
@@ -107,6 +115,10 @@ def logs(program: str | None, follow: bool, lines: int) -> None:
                 click.echo(line, nl=False)
             else:
                 time.sleep(0.2)
+
+
+def _become(module: str, arguments: tuple[str, ...]) -> None:
+    os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", module, *arguments])  # noqa: S606
 
 
 def _show(home: Home, rows: list[dict[str, Any]], engine: dict[str, Any] | None, trouble: str) -> None:

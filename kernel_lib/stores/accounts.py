@@ -94,6 +94,7 @@ class Accounts(Protocol):
     def users(self, tenant: str) -> list[User]: ...
     def create_user(self, tenant: str, name: str, role: Role, password_hash: Secret) -> None: ...
     def set_password(self, tenant: str, name: str, password_hash: Secret) -> None: ...
+    def close_user(self, tenant: str, name: str) -> None: ...
     def submit(self, tenant: str, author: str, name: str, bundle: bytes) -> Strategy: ...
     def strategies(self, tenant: str) -> list[Strategy]: ...
     def strategy(self, tenant: str, bundle_hash: str) -> Strategy | None: ...
@@ -196,16 +197,16 @@ class PostgresAccounts:
             connection.execute("UPDATE tenants SET tier = %s", (tier,))
 
     def find_login(self, name: str) -> User | None:
-        """Find a user by hub name, before the tenant is known; sees that one row and no other."""
+        """Find a user by hub name, before the tenant is known; sees that one row, and none once it is closed."""
         with self.transaction(login=name) as connection:
             row = connection.execute("SELECT tenant_id, name, role, password_hash, number FROM users").fetchone()
         return _user(row) if row else None
 
     def users(self, tenant: str) -> list[User]:
-        """List a tenant's users."""
+        """List a tenant's users, without those whose account is closed."""
         with self.transaction(tenant=tenant) as connection:
             rows = connection.execute(
-                "SELECT tenant_id, name, role, password_hash, number FROM users ORDER BY name"
+                "SELECT tenant_id, name, role, password_hash, number FROM users WHERE closed_at IS NULL ORDER BY name"
             ).fetchall()
         return [_user(row) for row in rows]
 
@@ -224,12 +225,20 @@ class PostgresAccounts:
                     (tenant, name, role, password_hash.reveal()),
                 )
         except psycopg.errors.UniqueViolation:
-            raise Refused("user_exists", f"user names must be unique on the hub, {name!r} is taken") from None
+            raise Refused(
+                "user_exists",
+                f"user names must be unique on the hub and are never given twice, {name!r} is taken; choose another",
+            ) from None
 
     def set_password(self, tenant: str, name: str, password_hash: Secret) -> None:
         """Replace a user's password hash."""
         with self.transaction(tenant=tenant) as connection:
             connection.execute("UPDATE users SET password_hash = %s WHERE name = %s", (password_hash.reveal(), name))
+
+    def close_user(self, tenant: str, name: str) -> None:
+        """End a user's account: no login finds it again, its strategies and approvals stay, its name stays taken."""
+        with self.transaction(tenant=tenant) as connection:
+            connection.execute("UPDATE users SET closed_at = now() WHERE name = %s AND closed_at IS NULL", (name,))
 
     # Strategies
 

@@ -98,6 +98,24 @@ def test_a_login_finds_one_user_and_no_more(accounts: PostgresAccounts, two_tena
         assert accounts.find_login(name) is None
 
 
+def test_a_closed_account_is_found_no_more_and_what_it_signed_stays(
+    accounts: PostgresAccounts, two_tenants: tuple[str, str]
+) -> None:
+    mine, theirs = two_tenants
+    kept = accounts.submit(mine, f"q-{mine}", "kept", b"bundle of a user who left")
+    accounts.approve(mine, kept.hash, f"a-{mine}", "paper", signature=b"s", statement=b"t")
+    accounts.close_user(theirs, f"q-{mine}")
+    assert accounts.find_login(f"q-{mine}") is not None
+    for name in (f"q-{mine}", f"a-{mine}"):
+        accounts.close_user(mine, name)
+        assert accounts.find_login(name) is None
+    assert accounts.users(mine) == []
+    assert [(each.author, each.status) for each in accounts.strategies(mine)] == [(f"q-{mine}", "approved")]
+    assert [each.approver for each in accounts.approvals(mine, kept.hash)] == [f"a-{mine}"]
+    with pytest.raises(Refused, match="never given twice"):
+        accounts.create_user(theirs, f"q-{mine}", "quant", HASH)
+
+
 def test_names_are_unique_over_the_hub(accounts: PostgresAccounts, two_tenants: tuple[str, str]) -> None:
     mine, theirs = two_tenants
     with pytest.raises(Refused) as refused:

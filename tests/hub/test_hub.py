@@ -277,3 +277,29 @@ def test_no_secret_is_in_a_command_line_or_a_log(platform: Platform) -> None:
         assert not any(secret in platform.log(program.name) for secret in secrets)
     for path in (platform.home / "keys").iterdir():
         assert path.stat().st_mode & 0o077 == 0, path.name
+
+
+def test_a_user_added_while_the_platform_is_up_logs_in_at_once_and_a_removed_one_is_out(platform: Platform) -> None:
+    env = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("TICKHUB")},
+        "TICKHUB_HOME": str(platform.home.root),
+    }
+    command = [sys.executable, "-m", "kernel_lib.cli", "user"]
+    add = [*command, "add", "ann", "--tenant", "demo", "--role", "quant", "--json"]
+    password = Secret(json.loads(subprocess.run(add, env=env, capture_output=True, check=True).stdout)["password"])
+    ann = Person(platform.url, "ann")
+    assert ann.log_in(password).status_code == 200
+    me = httpx.get(f"{platform.url}/services/api/me", headers=ann.headers).json()
+    assert (me["user"], me["tenant"], me["role"]) == ("ann", "demo", "quant")
+    subprocess.run([*command, "remove", "ann"], env=env, capture_output=True, check=True)
+    assert httpx.get(f"{platform.url}/services/api/me", headers=ann.headers).status_code == 403
+    ann.client.cookies.clear()
+    assert ann.log_in(password).status_code == 403
+    ann.client.close()
+
+
+def test_the_admins_page_says_who_adds_people(platform: Platform) -> None:
+    page = platform.person("admin").client.get("/hub/admin")
+    assert page.status_code == 200
+    assert "tickhub user add NAME" in page.text
+    assert ".add-users-button" in page.text
