@@ -18,6 +18,7 @@ from kernel_lib.backtest.checked import check_lengths, check_ticks
 from kernel_lib.backtest.leak_first import check_first_use
 from kernel_lib.backtest.loop import EQUITY, MAX_POINTS, interval_of, loop_of, sample_at
 from kernel_lib.backtest.outside import outside_events
+from kernel_lib.declared import declared
 from kernel_lib.market.bar import Bars
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
@@ -94,6 +95,7 @@ class Replay:
         )
 
 
+@declared
 def replay(
     strategy: Strategy,
     ticks: Ticks | Bars,

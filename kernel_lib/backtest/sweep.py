@@ -24,6 +24,7 @@ from kernel_lib.backtest.grid import Grid, check_names, parameter_sets
 from kernel_lib.backtest.sweep_engine import Engine, empty_totals
 from kernel_lib.backtest.sweep_lanes import run_sets
 from kernel_lib.backtest.sweep_result import Sweep
+from kernel_lib.declared import declared
 from kernel_lib.errors import Misconfigured
 from kernel_lib.market.bar import Bars
 from kernel_lib.market.instrument import Instrument
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["sweep"]
 
 
+@declared
 def sweep(
     strategy: Strategy,
     ticks: Ticks | Bars,

@@ -16,6 +16,7 @@ from kernel_lib.backtest.counting import current_hypothesis, require_seconds
 from kernel_lib.backtest.grid import Grid, check_names, parameter_sets
 from kernel_lib.backtest.sweep_engine import Engine, Lane, empty_totals
 from kernel_lib.counter import Counter, Runs, offered
+from kernel_lib.declared import declared
 from kernel_lib.errors import Misconfigured, Refused, TickhubError
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
@@ -163,6 +164,7 @@ def day_quota(strategy: str) -> DayQuota | None:
     return None if counter is None or left is None else DayQuota(counter, strategy, left)
 
 
+@declared
 def price(
     strategy: Strategy,
     ticks: Ticks,

@@ -21,6 +21,7 @@ from kernel_lib.backtest.sweep_engine import Engine
 from kernel_lib.backtest.sweep_result import Sweep, score_sign
 from kernel_lib.backtest.sweep_search import Search, chosen_row, evaluated, searched
 from kernel_lib.backtest.sweep_totals import joined_totals, statistics_of
+from kernel_lib.declared import declared
 from kernel_lib.errors import BadData, Misconfigured
 from kernel_lib.market.bar import Bars
 from kernel_lib.market.instrument import Instrument
@@ -214,6 +215,7 @@ class WalkForward:
         return {name: float(numbers[0]) for name, numbers in statistics_of(joined, self._digits).items()}
 
 
+@declared
 def walkforward(
     strategy: Strategy,
     ticks: Ticks | Bars,

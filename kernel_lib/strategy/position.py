@@ -3,6 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
+from kernel_lib.strategy.tuples import no_field
+
 __all__ = ["Position", "Proposal", "Seen", "Traded", "traded_of"]
 
 
@@ -19,6 +21,9 @@ class Position(NamedTuple):
     profit: float
     open_time_ns: int
     equity: float
+
+    def __getattr__(self, name: str) -> Any:
+        return no_field(self, name)
 
 
 class Traded(NamedTuple):

@@ -237,6 +237,14 @@ def cell(text: str, **others: Any) -> Any:
             f"{HEAD}SPAN = 20 if __name__ == 'tickhub_strategy' else 30\n{CELL.format(span='SPAN')}",
             {}, "it gave fast = ema(span=20) in place of fast = ema(span=30)",
         ),
+        (
+            f"{HEAD}{CELL.format(span=20)}".replace("return 1.0", "return 1.0 if x.bid > x.fats else 0.0"),
+            {}, "line 5 of its cell or file: x has no feature 'fats' (did you mean x.fast?); it has fast, bid, ask",
+        ),
+        (
+            f"{HEAD}{CELL.format(span=20)}".replace("return 1.0", "return position.exposur"),
+            {}, "position has no field 'exposur' (did you mean position.exposure?)",
+        ),
     ],
 )  # fmt: skip
 def test_a_strategy_that_does_not_run_by_itself_is_refused_where_its_author_is(

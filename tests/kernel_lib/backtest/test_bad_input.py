@@ -1,10 +1,12 @@
 """What a replay is given that it cannot use: each refused, or kept and marked, in words."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from kernel_lib import features as f
-from kernel_lib.backtest import Member, replay, replay_account
+from kernel_lib.backtest import Member, price, replay, replay_account, sweep, walkforward
 from kernel_lib.errors import BadData, Misconfigured
 from kernel_lib.market.tick import make_ticks
 from kernel_lib.strategies import CATALOGUE
@@ -34,6 +36,54 @@ def test_a_strategy_that_raises_at_tick_700000_keeps_what_came_before_and_says_w
     assert before.tobytes() == whole.events.tobytes()
     assert run.events[len(before)]["kind"] == int(Kind.FAULT)
     assert "stopped: tick 700000" in repr(run.report())
+
+
+def test_a_name_that_a_decision_reads_and_does_not_have_is_told_with_the_one_that_was_meant() -> None:
+    @strategy(features={"fast": f.ema(5), "slow": f.ema(9)}, params={"edge": 1.0})
+    def of_x(x, position, p):
+        return 1.0 if x.fats > x.slow else -1.0
+
+    @strategy(features={"fast": f.ema(5)}, params={"edge": 1.0})
+    def of_p(x, position, p):
+        return 1.0 if x.fast > p.egde else -1.0
+
+    @strategy(features={"fast": f.ema(5)})
+    def of_position(x, position, p):
+        return position.exposur
+
+    told = [replay(each, walk(50), progress=False).fault for each in (of_x, of_p, of_position)]
+    assert "x has no feature 'fats' (did you mean x.fast?); it has fast, slow, bid" in told[0]
+    assert "p has no parameter 'egde' (did you mean p.edge?); it has edge" in told[1]
+    assert "position has no field 'exposur' (did you mean position.exposure?)" in told[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"costs": 5}, "costs must be a Costs or None, it was 5"),
+        ({"account": 10_000}, "account must be an AccountConfig or None, it was 10000"),
+        ({"limits": {}}, "limits must be a RiskLimits or None, it was {}"),
+        ({"instrument": 5}, "instrument must be an Instrument or a text, it was 5"),
+        ({"outside": [1]}, r"outside must be a mapping of names or None, it was \[1\]"),
+    ],
+)
+def test_terms_of_another_kind_are_refused_in_words(given: dict[str, Any], said: str) -> None:
+    ma_cross, ticks = CATALOGUE["ma_cross"], walk(50)
+    with pytest.raises(BadData, match=f"replay: {said}"):
+        replay(ma_cross, ticks, **given)
+    with pytest.raises(BadData, match=f"sweep: {said}"):
+        sweep(ma_cross, ticks, {"fast": [3]}, **given)
+    with pytest.raises(BadData, match=f"walkforward: {said}"):
+        walkforward(ma_cross, ticks, {"fast": [3]}, **given)
+    with pytest.raises(BadData, match=f"price: {said}"):
+        price(ma_cross, ticks, {"fast": [3]}, **given)
+
+
+def test_parameters_that_are_no_mapping_and_a_strategy_that_is_none_are_refused_in_words() -> None:
+    with pytest.raises(BadData, match=r"replay: params must be a mapping of names or None, it was \[1\]"):
+        replay(CATALOGUE["ma_cross"], walk(50), params=[1])  # type: ignore[arg-type]
+    with pytest.raises(BadData, match="replay: strategy must be a Strategy, it was 'ma_cross'"):
+        replay("ma_cross", walk(50))  # type: ignore[arg-type]
 
 
 def test_no_history_and_one_out_of_order_are_refused() -> None:
