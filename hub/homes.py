@@ -72,7 +72,6 @@ def _copy_guide(folder: Path) -> None:
 
     folder.mkdir()
     for source in sorted(_GUIDE.glob("*.py")):
-        shutil.copyfile(source, folder / source.name)
         jupytext.write(jupytext.read(source, fmt="py:percent"), folder / f"{source.stem}.ipynb", fmt="ipynb")
 
 

@@ -111,8 +111,8 @@ def test_tenants_and_passwords_of_nobody_are_refused(accounts: PostgresAccounts,
 def test_a_home_is_made_whole_once_and_never_written_again(home: Home, tmp_path: Path) -> None:
     place = home_directory(home, "demo", "quant", 3)
     assert place.stat().st_mode & 0o777 == 0o700
-    notebooks = sorted(path.suffix for path in (place / "guide").iterdir())
-    assert notebooks.count(".py") == notebooks.count(".ipynb")
+    lessons = sorted(path.stem for path in (Path(hub.__file__).parents[1] / "notebooks" / "guide").glob("*.py"))
+    assert sorted(path.name for path in (place / "guide").iterdir()) == [f"{name}.ipynb" for name in lessons]
     (tmp_path / "outside").mkdir()
     (place / "guide").rename(place / "mine")
     (place / "guide").symlink_to(tmp_path / "outside")
