@@ -22,6 +22,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from kernel_lib.client_platform import TIMEOUT_S, Platform, asked_for
+from kernel_lib.client_told import Told
 from kernel_lib.config import Secret
 from kernel_lib.declared import no_such, shown
 from kernel_lib.errors import BadData, Misconfigured, Refused
@@ -111,10 +112,9 @@ class Client:
         """Close every connection."""
         self._platform.close()
 
-    def me(self) -> dict[str, Any]:
+    def me(self) -> Told:
         """Who this is, in which tenant, with which role, tier and limits."""
-        answer: dict[str, Any] = self._platform.json("GET", "api", "me")
-        return answer
+        return Told(self._platform.json("GET", "api", "me"))
 
     def symbols(self) -> "pd.DataFrame":
         """What is recorded: symbol, number of ticks, first and last time; ``open`` says whether the tier reaches it.
@@ -302,10 +302,9 @@ class Client:
                     raise
         return answer
 
-    def quota(self) -> dict[str, Any]:
+    def quota(self) -> Told:
         """What the tier gives and what of it is used: backtest-seconds of today, looks at the hold-out."""
-        answer: dict[str, Any] = self._platform.json("GET", "api", "quota")
-        return answer
+        return Told(self._platform.json("GET", "api", "quota"))
 
     def approve(self, passport_hash: str, *, mode: str = "paper", agent: str = "") -> dict[str, Any]:
         """Approve a strategy that somebody else submitted; needs the role admin.
@@ -341,10 +340,9 @@ class Client:
             content=json.dumps({"channel": channel, "number": None if number is None else float(number)}).encode(),
         )
 
-    def desk(self) -> dict[str, Any]:
+    def desk(self) -> Told:
         """The tenant's desk as the engine sees it; the schema is in ``live_engine/state.py``."""
-        answer: dict[str, Any] = self._platform.json("GET", "api", "desk")
-        return answer
+        return Told(self._platform.json("GET", "api", "desk"))
 
     def stream(
         self, symbols: str | Iterable[str] | None = None, timeout_s: float | None = None
@@ -397,7 +395,7 @@ def _client() -> Client:
     return _default
 
 
-def me() -> dict[str, Any]:
+def me() -> Told:
     """See :meth:`Client.me`."""
     return _client().me()
 
@@ -441,7 +439,7 @@ def hold_out(passport_hash: str, *, wait_s: float = 1200.0) -> dict[str, Any]:
     return _client().hold_out(passport_hash, wait_s=wait_s)
 
 
-def quota() -> dict[str, Any]:
+def quota() -> Told:
     """See :meth:`Client.quota`."""
     return _client().quota()
 
@@ -451,7 +449,7 @@ def approve(passport_hash: str, *, mode: str = "paper", agent: str = "") -> dict
     return _client().approve(passport_hash, mode=mode, agent=agent)
 
 
-def desk() -> dict[str, Any]:
+def desk() -> Told:
     """See :meth:`Client.desk`."""
     return _client().desk()
 

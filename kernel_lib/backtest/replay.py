@@ -94,6 +94,11 @@ class Replay:
             f"{n['n_fills']:,} fills, closed profit {profit:,.2f} {self.book.account.currency}{stopped}>"
         )
 
+    def _repr_html_(self) -> str:
+        from kernel_lib.backtest.sheet_html import headline_html
+
+        return headline_html(self)
+
 
 @declared
 def replay(
@@ -142,7 +147,7 @@ def replay(
     ------
     BadData
         No ticks, another dtype, times that go back, or quotes that are not positive, finite and uncrossed; bars that
-        :func:`~kernel_lib.backtest.bar_ticks.ticks_from_bars` refuses.
+        :func:`~kernel_lib.backtest.bar_ticks.ticks_from_bars` refuses; terms of another kind, such as ``costs=5``.
     Misconfigured
         A number of the configuration is out of range, or the strategy's bars are shorter than those given.
     Refused

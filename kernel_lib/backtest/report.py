@@ -42,8 +42,9 @@ def trades_frame(events: npt.NDArray[np.void], book: Book) -> Any:
     -------
     pandas.DataFrame
         One row a closed trade or part of one: ``position_id, side, lots, open_time_ns, open_price, close_time_ns,
-        close_price, profit, commission, swap, net_profit, reason``; money in account currency, commission of both
-        sides as a positive cost, ``net_profit = profit + swap - commission``.
+        close_price, profit, commission, swap, net_profit, reason, opened, closed``; money in account currency,
+        commission of both sides as a positive cost, ``net_profit = profit + swap - commission``; ``opened`` and
+        ``closed`` are the same times as pandas shows them, in UTC.
     """
     import pandas as pd
 
@@ -68,6 +69,8 @@ def trades_frame(events: npt.NDArray[np.void], book: Book) -> Any:
     net = rows["profit_minor"] + rows["swap_minor"] - rows["commission_minor"]
     frame["net_profit"] = net / minor
     frame["reason"] = [Reason(int(reason)).name.lower() if reason else "target" for reason in rows["reason"]]
+    frame["opened"] = pd.to_datetime(frame["open_time_ns"], unit="ns", utc=True)
+    frame["closed"] = pd.to_datetime(frame["close_time_ns"], unit="ns", utc=True)
     return frame
 
 

@@ -10,7 +10,7 @@ from kernel_lib.backtest.tearsheet import shown
 #: A :class:`~kernel_lib.backtest.report.Report`; that file uses this one, so it is not imported here.
 Report = Any
 
-__all__ = ["notebook_html", "page", "picture", "sheet_html"]
+__all__ = ["headline_html", "notebook_html", "page", "picture", "sheet_html"]
 
 # Pictures and styles of the page itself, and nothing from anywhere.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -22,6 +22,10 @@ td:first-child,th:first-child{text-align:left;font-weight:normal}tr{border-botto
 .honesty{border:2px solid #b3541e;border-radius:6px;padding:.4em 1em .8em;background:#fff8f2}
 .honesty li{color:#8a2f00}.columns{columns:2;column-gap:3em}.muted{color:#666}img{max-width:100%}
 """
+_HEADLINE = (
+    "net_profit_money", "return_pct", "max_drawdown_pct", "sharpe_ratio", "trades_count", "win_rate_pct",
+    "profit_factor", "orders_count", "denied_count", "fills_count",
+)  # fmt: skip
 
 
 def sheet_html(report: "Report") -> str:
@@ -41,6 +45,23 @@ def notebook_html(report: "Report") -> str:
         f"<div>{name}<div style='border:2px solid #b3541e;border-radius:6px;padding:.3em .8em;margin:.4em 0'>"
         f"{_honesty_body(report)}</div><div style='display:flex;gap:1em;align-items:flex-start'>"
         f"{_statistics(report)}<div style='max-width:60%'>{picture(report.plot(), 'equity')}</div></div></div>"
+    )
+
+
+def headline_html(run: Any) -> str:
+    """Give what a notebook shows of a :class:`~kernel_lib.backtest.replay.Replay`: its headline figures alone."""
+    from kernel_lib.backtest.performance import period_returns, statistics_of
+
+    figures = statistics_of(run, run.trades, period_returns(run))
+    first, last = (_utc(each) for each in run.span_ns)
+    stopped = f"<div style='color:#8a2f00'>stopped: {html.escape(run.fault)}</div>" if run.fault else ""
+    rows = "".join(
+        f"<tr><td style='text-align:left'>{name}</td><td>{shown(figures[name])}</td></tr>" for name in _HEADLINE
+    )
+    return (
+        f"<div><b>{html.escape(run.strategy.name)}</b> on {html.escape(run.instrument.symbol)}, {run.n_ticks:,} ticks, "
+        f"{first} to {last} UTC; money in {html.escape(run.book.account.currency)}{stopped}<table>{rows}</table>"
+        "<code>.report()</code> says how far this can be believed, <code>.report().plot()</code> draws it</div>"
     )
 
 
@@ -114,7 +135,7 @@ def _monthly(report: "Report") -> str:
 def _trades(report: "Report") -> str:
     if not len(report.trades):
         return ""
-    last = report.trades.iloc[-50:].copy()
+    last = report.trades.iloc[-50:].drop(columns=["opened", "closed"])
     for name in ("open_time_ns", "close_time_ns"):
         last[name] = [_utc(each) for each in last[name]]
     last = last.rename(columns={"open_time_ns": "opened (UTC)", "close_time_ns": "closed (UTC)"})

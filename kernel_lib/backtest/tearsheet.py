@@ -28,12 +28,12 @@ def plain(text: str) -> str:
 def shown(number: float) -> str:
     """Show a statistic: whole numbers whole, the others with two decimals or four.
 
-    >>> shown(1234.5), shown(0.12345), shown(7)
-    ('1,234.50', '0.1235', '7')
+    >>> shown(1234.5), shown(0.12345), shown(7), shown(-0.0)
+    ('1,234.50', '0.1235', '7', '0.0000')
     """
     if isinstance(number, int | np.integer):
         return f"{number:,}"
-    return "n/a" if math.isnan(number) else f"{number:,.2f}" if abs(number) >= 1 else f"{number:.4f}"
+    return "n/a" if math.isnan(number) else f"{number:,.2f}" if abs(number) >= 1 else f"{number:z.4f}"
 
 
 def equity_figure(run: Run, trades: Any) -> Any:

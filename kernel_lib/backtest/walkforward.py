@@ -22,7 +22,7 @@ from kernel_lib.backtest.sweep_result import Sweep, score_sign
 from kernel_lib.backtest.sweep_search import Search, chosen_row, evaluated, searched
 from kernel_lib.backtest.sweep_totals import joined_totals, statistics_of
 from kernel_lib.declared import declared
-from kernel_lib.errors import BadData, Misconfigured
+from kernel_lib.errors import BadData
 from kernel_lib.market.bar import Bars
 from kernel_lib.market.instrument import Instrument
 from kernel_lib.market.instrument import instrument as known_instrument
@@ -264,9 +264,10 @@ def walkforward(
     Raises
     ------
     BadData
-        Too few ticks or pieces for so many folds, or a fold in which no set has the score.
+        Too few ticks or pieces for so many folds, a fold in which no set has the score, a scheme that is none of the
+        four, or terms of another kind.
     Misconfigured
-        A name that is no parameter, or a scheme that is none of the four.
+        A name that is no parameter.
     """
     from tqdm.auto import tqdm
 
@@ -282,10 +283,8 @@ def walkforward(
         splits = walk_forward(ends, folds, anchored=scheme == "anchored", embargo=embargo)
     elif scheme == "k_fold":
         splits = purged_k_fold(ends, folds, embargo=embargo)
-    elif scheme == "combinatorial":
-        splits = combinatorial_purged(ends, folds, test_folds, embargo=embargo)
     else:
-        raise Misconfigured(f"scheme must be anchored, rolling, k_fold or combinatorial, it was {scheme!r}")
+        splits = combinatorial_purged(ends, folds, test_folds, embargo=embargo)
     times = ticks["time_ns"]
     edges_ns = np.linspace(0, int(times[-1]) - int(times[0]) + 1, rows + 1).astype(np.int64) + int(times[0])
     places = np.searchsorted(times, edges_ns)

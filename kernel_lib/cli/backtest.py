@@ -73,7 +73,7 @@ def backtest(
     )
     report = run.report()
     if trades_file is not None:
-        report.trades.to_csv(trades_file, index=False)
+        report.trades.drop(columns=["opened", "closed"]).to_csv(trades_file, index=False)
     if plot_file is not None:
         report.plot().savefig(plot_file, dpi=110)
     refused = sum(imported.refused.values()) + len(imported.ticks) - len(verdict.accepted)

@@ -95,6 +95,21 @@ def test_ticks_are_an_array_and_frames_are_by_time(serve: Serve) -> None:
     assert np.array_equal(frame["bid"].to_numpy(), ticks["bid"])
 
 
+def test_what_the_platform_tells_is_a_mapping_that_a_notebook_shows_as_a_table(serve: Serve) -> None:
+    me = {"user": "ann", "tier": {"name": "<pro>", "daily_trades": None}}
+    desk = {"account": {"equity": 10000.5}, "positions": [{"symbol": "EURUSD"}], "notes": []}
+    answers = {"me": me, "quota": {"day": "2026-01-02"}, "desk": desk}
+    client = serve({f"/services/api/{name}": (200, json.dumps(each).encode()) for name, each in answers.items()})
+    assert client.me() == me
+    assert json.loads(json.dumps(client.desk())) == desk
+    assert "<th style='text-align:left;vertical-align:top'>user</th><td style='text-align:left'>ann</td>" in (
+        client.me()._repr_html_()
+    )
+    assert "&lt;pro&gt;" in client.me()._repr_html_()
+    assert "10,000.5" in client.desk()._repr_html_()
+    assert "2026-01-02" in client.quota()._repr_html_()
+
+
 def test_empty_answers_are_empty_tables(serve: Serve) -> None:
     client = serve({"/services/data/symbols": (200, b"[]"), "/services/api/strategies": (200, b"[]")})
     assert client.symbols().empty

@@ -172,3 +172,25 @@ def test_an_unknown_symbol_or_parameter_is_refused_by_name() -> None:
         replay(CATALOGUE["ma_cross"], walk(10), params={"speed": 3})
     with pytest.raises(Misconfigured, match="whole number"):
         replay(CATALOGUE["ma_cross"], walk(10), params={"fast": 3.5})
+
+
+def test_a_notebook_shows_a_replays_headline_and_the_trades_times_in_utc_beside_the_exact_ones() -> None:
+    run = replay(CATALOGUE["ma_cross"], walk(20_000), params={"fast": 50, "slow": 200}, progress=False)
+    shown = run._repr_html_()
+    assert "<b>ma_cross</b> on EURUSD, 20,000 ticks" in shown
+    assert f"<td style='text-align:left'>trades_count</td><td>{len(run.trades):,}</td>" in shown
+    assert "\n" not in repr(run)
+    first = run.trades.iloc[0]
+    assert str(first["opened"].tz) == "UTC"
+    assert first["opened"].value == first["open_time_ns"]
+    assert first["closed"].value == first["close_time_ns"]
+
+
+def test_a_run_that_never_traded_shows_no_minus_before_zero() -> None:
+    @strategy(features={"fast": f.ema(5)})
+    def idle(x, position, p):
+        return 0.0
+
+    run = replay(idle, walk(20_000), progress=False)
+    assert "-0.0" not in repr(run.report())
+    assert "-0.0" not in run._repr_html_()

@@ -113,7 +113,7 @@ def test_stability_looks_at_the_next_values_on_either_side() -> None:
 def test_a_fold_without_a_score_says_which_and_why() -> None:
     with pytest.raises(BadData, match="fold 0: no set has a sharpe_ratio with 9999 trades"):
         walkforward(ma_cross, walk(2000, 20_000), GRID, folds=2, rows=20, least_trades=9999)
-    with pytest.raises(Misconfigured, match="scheme"):
+    with pytest.raises(BadData, match=r"scheme must be 'anchored' or 'rolling' or .*, it was 'sideways'"):
         walkforward(ma_cross, walk(2000, 20_000), GRID, scheme="sideways")  # type: ignore[arg-type]
 
 
