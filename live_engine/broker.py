@@ -209,7 +209,7 @@ def broker_event(report: Report, passport: Passport, order_id: int) -> npt.NDArr
     row["units"] = units
     row["points"] = round(report.price / contract.point)
     row["time_ns"] = report.time_ns
-    row["commission_minor"] = round(abs(report.commission) * minor)
+    row["commission_minor"] = -round(report.commission * minor)  # a terminal tells what it added to the balance
     row["swap_minor"] = round(report.swap * minor)
     row["reason"] = int(_REASONS.get(report.reason.lstrip("[")[:2].lower(), Reason.BROKER))
     return event

@@ -122,7 +122,8 @@ def fit_costs(
     drawn_in = np.clip(slippage, *np.quantile(slippage, (0.05, 0.95)))
     wide = round(math.sqrt(12.0 * float(drawn_in.var()) + 1.0) - 1.0)
     slip = max(0, round(float(slippage.mean()) - wide / 2))
-    per_lot = float(np.round((commission * lots).sum() / lots.sum(), 4))
+    # A rebate is not counted on: a broker may end it any day.
+    per_lot = max(0.0, float(np.round((commission * lots).sum() / lots.sum(), 4)))
     costs = Costs(
         commission_per_lot=per_lot, latency_ms=round(fixed, 3), latency_jitter_ms=round(jitter, 3),
         slippage_points=slip, slippage_random_points=wide,

@@ -190,8 +190,9 @@ def apply_fill(
 ) -> bool:  # fmt: skip
     """Book one deal: close, turn or open positions, charge commission, add FILL and CLOSED rows.
 
-    ``close_id`` names the position to close (0: the account's own rule). ``commission_given`` below zero: by the
-    rules. ``ticket`` is the broker's position number, 0: count our own. False when the position was gone.
+    ``close_id`` names the position to close (0: the account's own rule). ``commission_given`` is what an outside
+    broker charged, below zero where it paid a rebate; the simulated one charges by the rules. ``ticket`` is the
+    broker's position number, 0: count our own. False when the position was gone.
     """
     b = s.book[0]
     r = s.rules[0]
@@ -231,12 +232,12 @@ def apply_fill(
     closing = min(units, s.positions[k].units) if k >= 0 else 0
     opening = units - closing
     commission = commission_given
-    if commission < 0:
+    if r.simulated != 0:
         charged = opening if r.commission_on_entry_only != 0 else units
         worth = profit_minor(r, points * charged, points * r.point) if r.commission_fraction > 0.0 else 0.0
         commission = int(np.rint(r.commission_minor_per_unit * charged + r.commission_fraction * worth))
     exit_part = commission * closing // units
-    if commission_given < 0 and r.commission_on_entry_only != 0:
+    if r.simulated != 0 and r.commission_on_entry_only != 0:
         exit_part = 0
     b.balance_minor -= commission
     b.commission_minor += commission

@@ -394,7 +394,7 @@ def _stop_out(a: Pool) -> None:
         order_id = b.next_order_id
         b.next_order_id += 1
         points = market_points(s, -held.side, order_id)
-        apply_fill(s, order_id, -held.side, held.units, held.position_id, 0, 0, 0, points, p.time_ns, _STOP_OUT, -1, 0)
+        apply_fill(s, order_id, -held.side, held.units, held.position_id, 0, 0, 0, points, p.time_ns, _STOP_OUT, 0, 0)
         b.n_stopped += 1
         p.n_stop_outs += 1
         _revalue(a, worst)

@@ -369,7 +369,8 @@ EVENT = np.dtype(
     ]
 )
 
-#: What an outside broker reports, one at a time. ``commission_minor`` and ``swap_minor`` as the broker booked them.
+#: What an outside broker reports, one at a time. ``commission_minor`` is a cost, below zero a rebate; ``swap_minor`` is
+#: a gain, below zero a cost.
 BROKER_EVENT = np.dtype(
     [
         ("kind", "<i8"),

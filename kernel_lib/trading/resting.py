@@ -140,11 +140,11 @@ def _fill_resting(s: Arrays, points: int, time_ns: int) -> None:
                 continue
             part = min(units, p.units)
             whole = part == p.units
-            apply_fill(s, order_id, side, part, p.position_id, 0, 0, 0, points, time_ns, 0, -1, 0)
+            apply_fill(s, order_id, side, part, p.position_id, 0, 0, 0, points, time_ns, 0, 0, 0)
             units -= part
             k += 0 if whole else 1
     if units > 0:
-        apply_fill(s, order_id, side, units, 0, stop, take, trail, points, time_ns, 0, -1, 0)
+        apply_fill(s, order_id, side, units, 0, stop, take, trail, points, time_ns, 0, 0, 0)
     refresh(s)
 
 
@@ -275,7 +275,7 @@ def fill_due(s: Arrays, before_ns: int) -> None:
         drop_working(s, first)
         points = market_points(s, side, order_id)
         note_slippage(s, side, asked, points)
-        apply_fill(s, order_id, side, units, close_id, stop, take, trail, points, due, 0, -1, 0)
+        apply_fill(s, order_id, side, units, close_id, stop, take, trail, points, due, 0, 0, 0)
         b.rejections_in_row = 0
 
 

@@ -90,7 +90,7 @@ def run_stops(s: Arrays, time_ns: int) -> None:
         order_id = b.next_order_id
         b.next_order_id += 1
         points = quote if reason == _TAKE else market_points(s, -p.side, order_id)
-        apply_fill(s, order_id, -p.side, p.units, p.position_id, 0, 0, 0, points, time_ns, reason, -1, 0)
+        apply_fill(s, order_id, -p.side, p.units, p.position_id, 0, 0, 0, points, time_ns, reason, 0, 0)
         b.n_stopped += 1
     if moved:
         refresh(s)
@@ -114,5 +114,5 @@ def stop_out(s: Arrays, time_ns: int) -> None:
         order_id = b.next_order_id
         b.next_order_id += 1
         points = market_points(s, -p.side, order_id)
-        apply_fill(s, order_id, -p.side, p.units, p.position_id, 0, 0, 0, points, time_ns, _STOP_OUT, -1, 0)
+        apply_fill(s, order_id, -p.side, p.units, p.position_id, 0, 0, 0, points, time_ns, _STOP_OUT, 0, 0)
         b.n_stopped += 1

@@ -52,6 +52,12 @@ def test_a_fill_is_told_in_lot_steps_points_and_cents(passport: Passport) -> Non
     }  # fmt: skip
 
 
+def test_what_a_broker_pays_for_a_deal_is_a_rebate_and_no_cost(passport: Passport) -> None:
+    # A terminal tells what a deal's commission added to the balance: below zero where it cost something.
+    told = report("filled", lots=0.1, price=1.1, position=4711, commission=0.25)
+    assert event(passport, told)["commission_minor"] == -25
+
+
 @pytest.mark.parametrize(("kind", "known"), [("accepted", BrokerKind.ACCEPTED), ("rejected", BrokerKind.REJECTED)])
 def test_an_answer_names_its_order(passport: Passport, kind: str, known: BrokerKind) -> None:
     found = event(passport, report(kind, lots=0.1))

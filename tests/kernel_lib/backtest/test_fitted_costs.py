@@ -44,6 +44,12 @@ def test_hand_made_fills_give_their_own_costs() -> None:
     assert "41 fills" in repr(found)
 
 
+def test_a_rebate_is_observed_and_not_counted_on() -> None:
+    found = fit_costs(record([30.0] * 40, [1] * 40, commission_minor=-10), EURUSD)  # 0.10 paid to us for 0.2 lots
+    assert found.observed["commission_per_lot"] == (-0.5,) * 5
+    assert found.costs.commission_per_lot == 0.0
+
+
 def test_a_replays_fills_give_back_what_it_was_run_with() -> None:
     ticks = walk(60_000)
     costs = Costs(

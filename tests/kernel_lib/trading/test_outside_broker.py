@@ -117,6 +117,19 @@ def test_a_close_at_the_broker_is_booked_with_its_price_swap_and_commission_and_
     assert book.numbers["balance_minor"] == 10_000_00 - 35 - 14 - 4_00 - 20
 
 
+def test_a_rebate_of_the_broker_is_a_gain() -> None:
+    book = live()
+    aim(book, 10)
+    fill(book, 1, 10, commission_minor=-25)
+    assert book.numbers["balance_minor"] == 10_000_00 + 25
+    aim(book, 0)
+    fill(book, 2, 10, points=110_010, position_id=0, commission_minor=-1)  # neither won nor lost by the price
+    (closed,) = only(book.drain(), Kind.CLOSED)
+    assert (closed["profit_minor"], closed["commission_minor"]) == (0, -26)
+    assert (book.numbers["balance_minor"], book.numbers["commission_minor"]) == (10_000_00 + 26, -26)
+    assert book.arrays.seen["won_minor"][0] == 26
+
+
 def test_a_close_of_one_of_two_positions_leaves_the_other() -> None:
     book = live(hedging=True)
     aim(book, 10)
