@@ -19,7 +19,7 @@ HEDGING: dict[str, Any] = {"account": AccountConfig(hedging=True)}
 
 def approved(strategy: Any = ma_cross, mode: str = "mt5", agent: str = "pc1", **fields: Any) -> Approved:
     found = approved_bundle(strategy, mode=mode, **fields)[3]
-    return Approved(found.passport, msgspec.structs.replace(found.approval, agent=agent if mode == "mt5" else ""))
+    return Approved(found.passport, msgspec.structs.replace(found.approval, agent=agent))
 
 
 def test_a_second_strategy_on_the_same_position_is_refused_with_the_first_ones_name() -> None:
@@ -38,9 +38,13 @@ def test_a_second_strategy_on_the_same_position_is_refused_with_the_first_ones_n
         (approved(breakout), approved(agent="pc2")),
         (approved(breakout, **HEDGING), approved(**HEDGING)),
         (approved(breakout), approved(**HEDGING)),
+        (approved(breakout, **HEDGING), approved()),
         (approved(), approved()),
     ],
-    ids=["on paper", "beside paper", "another symbol", "another agent", "both hedge", "the other hedges", "itself"],
-)
+    ids=[
+        "on paper", "beside paper", "another symbol", "another agent", "both hedge", "the other hedges", "it hedges",
+        "itself",
+    ],
+)  # fmt: skip
 def test_what_has_a_position_of_its_own_is_let_through(wanted: Approved, other: Approved) -> None:
     require_own_position(wanted, [other])

@@ -70,8 +70,9 @@ class InProcessStrategies:
 
 
 def approved_bundle(
-    strategy: Strategy, *, mode: str = "paper", key: Ed25519PrivateKey | None = None, costs: Costs | None = None,
-    instrument: Instrument = EURUSD, account: AccountConfig | None = None, tenant: str = "acme",
+    strategy: Strategy, *, mode: str = "paper", agent: str = "", key: Ed25519PrivateKey | None = None,
+    costs: Costs | None = None, instrument: Instrument = EURUSD, account: AccountConfig | None = None,
+    tenant: str = "acme",
 ) -> tuple[Passport, bytes, bytes, Approved]:  # fmt: skip
     """Give passport, approval bytes, signature, and what verification makes of them."""
     key = key or Ed25519PrivateKey.generate()
@@ -80,7 +81,7 @@ def approved_bundle(
     )
     approval = Approval(
         hash=passport.hash, tenant=tenant, author="quinn", approver="ada", mode=mode,  # type: ignore[arg-type]
-        agent="pc1" if mode == "mt5" else "", limits=RiskLimits(), at_ns=NOW,
+        agent=agent or ("pc1" if mode == "mt5" else ""), limits=RiskLimits(), at_ns=NOW,
     )  # fmt: skip
     content, signature = sign_approval(approval, key)
     approved = verify(passport.encode(), content, signature, key.public_key(), tenant=tenant, now_ns=NOW)

@@ -63,6 +63,8 @@ def test_a_position_with_a_key_of_ours_and_no_strategy_is_named_once_it_stays(em
         "pc1", "EURUSD", 1, 0.1, 4711, 77, -2.5,
     )  # fmt: skip
     assert found.words.startswith("EURUSD long 0.1 lots at agent pc1 (ticket 4711, magic 77) has no owner")
+    (sold,) = empty.tell(held(77, comment=order_key(77, 12), side=-1))
+    assert sold.words.startswith("EURUSD short 0.1 lots at agent pc1")
     assert [each.agent for each in empty.tell(ours, agent="pc2")] == ["pc1", "pc2"]
     assert [each.agent for each in empty.tell(times=1)] == ["pc2"]
 
@@ -82,7 +84,7 @@ def test_what_a_strategy_answers_for_has_an_owner_until_it_is_taken_off_and_flat
     desk, rest = first_order(ticks, QUICK, tmp_path, sent)
     told, (entry,) = Told(desk), sent
     mine = held(entry.magic, comment=entry.key, side=entry.side)
-    assert told.tell(mine) == []
+    assert told.tell(mine) == []  # though its book, not told of a fill yet, is flat
     desk.on_report("1-0", answered(entry, 1))
     assert told.tell(mine) == []
     assert [each.symbol for each in told.tell(mine, held(entry.magic, symbol="USDJPY", ticket=9))] == ["USDJPY"]
@@ -100,7 +102,7 @@ def test_what_a_strategy_answers_for_has_an_owner_until_it_is_taken_off_and_flat
 
 def test_a_strategy_on_paper_owns_nothing_at_a_broker(ticks: Ticks, tmp_path: Path) -> None:
     desk = open_desk(tmp_path)
-    desk.reload(desk_bundle(QUICK), {})
+    desk.reload(desk_bundle(QUICK, agent="pc1"), {})
     (slot,) = desk.slots.values()
     assert [each.ticket for each in Told(desk).tell(held(slot.magic))] == [4711]
     crash(desk)

@@ -55,6 +55,31 @@ def test_what_is_sent_again_tells_nothing_later_and_numbers_that_begin_anew_do()
     assert numbers.lost_before(_report(2, time_ns=2001)) == ""
 
 
+def test_a_fresh_spool_s_first_report_is_new_beside_the_old_one_s_only() -> None:
+    numbers = ReportNumbers()
+    assert numbers.take(_report(1, time_ns=1000))
+    fresh = _report(1, time_ns=2000)
+    assert numbers.lost_before(fresh).startswith("agent pc1 numbers its reports anew, 1 after 1")
+    assert numbers.take(fresh)
+
+
+def test_the_bridge_s_word_on_an_order_is_later_than_the_agent_s_reports_and_no_new_count() -> None:
+    numbers = ReportNumbers()
+    assert numbers.take(_report(57, time_ns=1000))
+    own = _report(1, time_ns=2000, origin="bridge")
+    assert numbers.lost_before(own) == ""
+    assert numbers.take(own)
+    assert numbers.last == {"pc1": 57}
+
+
+def test_reports_that_tell_no_time_are_never_taken_for_a_new_count() -> None:
+    numbers = ReportNumbers()
+    assert numbers.take(_report(57, time_ns=0))
+    again = _report(3, time_ns=10**18)
+    assert numbers.lost_before(again) == ""
+    assert not numbers.take(again)
+
+
 def test_a_desk_of_an_older_release_goes_on_with_its_numbers() -> None:
     numbers = ReportNumbers()
     numbers.restore({"pc1": 57}, {})  # it kept no times
