@@ -84,7 +84,7 @@ def test_what_a_strategy_answers_for_has_an_owner_until_it_is_taken_off_and_flat
     desk, rest = first_order(ticks, QUICK, tmp_path, sent)
     told, (entry,) = Told(desk), sent
     mine = held(entry.magic, comment=entry.key, side=entry.side)
-    assert told.tell(mine) == []  # though its book, not told of a fill yet, is flat
+    assert told.tell(mine) == []
     desk.on_report("1-0", answered(entry, 1))
     assert told.tell(mine) == []
     assert [each.symbol for each in told.tell(mine, held(entry.magic, symbol="USDJPY", ticket=9))] == ["USDJPY"]
@@ -105,4 +105,12 @@ def test_a_strategy_on_paper_owns_nothing_at_a_broker(ticks: Ticks, tmp_path: Pa
     desk.reload(desk_bundle(QUICK, agent="pc1"), {})
     (slot,) = desk.slots.values()
     assert [each.ticket for each in Told(desk).tell(held(slot.magic))] == [4711]
+    crash(desk)
+
+
+def test_a_strategy_that_runs_answers_for_its_position_though_its_book_is_flat(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path)
+    desk.reload(desk_bundle(QUICK, mode="mt5"), {})
+    (slot,) = desk.slots.values()
+    assert Told(desk).tell(held(slot.magic)) == []
     crash(desk)
