@@ -10,7 +10,7 @@ from tornado import httpserver, netutil, web
 import dashboards.broker
 import hub.services.desk
 import kernel_lib.cli.control
-import kernel_lib.client
+import kernel_lib.client_platform
 import live_engine.desk_child
 from dashboards.broker import Api
 from dashboards.identity import Viewer
@@ -49,4 +49,4 @@ def test_nobody_gives_up_before_whoever_he_asked() -> None:
     desk, engine = live_engine.desk_child._ANSWER_S, hub.services.desk._COMMAND_S
     assert desk < engine < dashboards.broker._COMMAND_S
     assert desk < kernel_lib.cli.control._COMMAND_S
-    assert engine < kernel_lib.client._TIMEOUT_S
+    assert engine < kernel_lib.client_platform.TIMEOUT_S
