@@ -18,10 +18,10 @@ for cell in sys.stdin.read().split("----\\n"):
 """
 _LEFT_OUT = "What the library did in between is left out; %tb Plain shows it."
 _CALLS = """\
-from kernel_lib.backtest import replay
+from kernel_lib.backtest import replay; from kernel_lib.strategies import ma_cross; import numpy as np
 
 def mine():
-    return replay(3, [])
+    return replay(ma_cross, np.zeros(3))
 
 mine()
 """
@@ -63,7 +63,7 @@ def shell() -> Callable[..., list[str]]:
 def test_an_error_of_ours_shows_the_readers_lines_and_the_words(shell: Callable[..., list[str]]) -> None:
     (said,) = shell(_CALLS)
     assert "----> 6 mine()" in said
-    assert "----> 4     return replay(3, [])" in said
+    assert "----> 4     return replay(ma_cross, np.zeros(3))" in said
     assert "BadData: ticks must be a one-dimensional array of dtype TICK" in said
     assert "replay.py" not in said
     assert "checked.py" not in said
@@ -88,7 +88,8 @@ def test_an_error_without_frames_of_ours_promises_no_more(shell: Callable[..., l
 
 def test_what_the_reader_was_handling_is_shown_before_it(shell: Callable[..., list[str]]) -> None:
     handled = (
-        "from kernel_lib.backtest import replay\ntry:\n    {}['key']\nexcept KeyError as error:\n    replay(3, [])\n"
+        "from kernel_lib.backtest import replay; from kernel_lib.strategies import ma_cross; import numpy as np\n"
+        "try:\n    {}['key']\nexcept KeyError as error:\n    replay(ma_cross, np.zeros(3))\n"
     )
     wrapped = "from kernel_lib.errors import BadData\ntry:\n    {}['key']\nexcept KeyError as error:\n    "
     during, cause = shell(handled, f"{wrapped}raise BadData('bad') from error\n")
